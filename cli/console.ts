@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { openConsole } from "../console/open.ts";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
-import { createLog } from "../lib/log.ts";
 import { aborted, listen } from "../serve/listen.ts";
 import { userOfMachine } from "./commands.ts";
 import { printAside, printJson, printLines } from "./out.ts";
+import { serviceLog } from "./service-log.ts";
 import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warnOnce } from "./session.ts";
 
 export interface ConsoleOptions {
@@ -18,8 +18,8 @@ export async function runConsole(
   options: GlobalOptions,
   { listen: text, open: opens }: ConsoleOptions,
 ): Promise<ExitCode> {
-  const { config: configFile, context: natsContext, json, verbose } = options;
-  const log = createLog({ level: verbose ? "info" : "warn" });
+  const { config: configFile, context: natsContext, json } = options;
+  const log = serviceLog(options);
   const stop = interruptible({ say: (line) => printAside([`relight: ${line}`]) });
   try {
     const { signal } = stop;

@@ -1,9 +1,9 @@
 import { openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
-import { createLog } from "../lib/log.ts";
 import manifest from "../package.json" with { type: "json" };
 import type { Interval } from "./arguments.ts";
 import { printAside, printJson } from "./out.ts";
+import { serviceLog } from "./service-log.ts";
 import { type GlobalOptions, interruptible, namedConfig, reportError, warn, warnOnce } from "./session.ts";
 import { notePrinter, reportLine } from "./watch.ts";
 
@@ -14,7 +14,7 @@ export interface ServeOptions {
 
 /** `relight serve`: ends with 0 once it is stopped, or with 1 if a step was still under way after `serve.grace`. */
 export async function runServe(options: GlobalOptions, { listen, sweepEvery }: ServeOptions): Promise<ExitCode> {
-  const { config: configFile, context: natsContext, json, verbose } = options;
+  const { config: configFile, context: natsContext, json } = options;
   const say = (text: string): void => printAside([`relight: ${text}`]);
   const stop = interruptible({ say });
   try {
@@ -25,7 +25,7 @@ export async function runServe(options: GlobalOptions, { listen, sweepEvery }: S
       import("../console/open.ts"),
     ]);
     const { signal } = stop;
-    const log = createLog({ level: verbose ? "info" : "warn" });
+    const log = serviceLog(options);
     const settings = { configFile, natsContext, listen, log, signal, version: manifest.version, onAdvice: warnOnce() };
     await using service = await openService({ ...settings, ...namedConfig(options) });
     if (service.nobodyPagedWarning !== undefined) warn(service.nobodyPagedWarning);

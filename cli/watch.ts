@@ -5,13 +5,13 @@ import { redact } from "../lib/domain/time/redact.ts";
 import { counted } from "../lib/domain/time/text.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
-import { createLog } from "../lib/log.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
 import type { Interval } from "./arguments.ts";
 import { colors } from "./colors.ts";
 import { growingNames, type NameOf } from "./names.ts";
 import { printAside, printJson, printLines } from "./out.ts";
+import { serviceLog } from "./service-log.ts";
 import {
   type GlobalOptions,
   interruptible,
@@ -27,8 +27,8 @@ import { shortName } from "./table.ts";
 
 /** Watches until Ctrl-C or SIGTERM, which end it with 0 once the step under way is done. */
 export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Promise<ExitCode> {
-  const { config: configFile, context: natsContext, json, verbose, dryRun = false } = options;
-  const log = createLog({ level: verbose ? "info" : "warn" });
+  const { config: configFile, context: natsContext, json, dryRun = false } = options;
+  const log = serviceLog(options);
   const stop = interruptible({ say: (text) => printAside([`relight: ${text}`]) });
   try {
     const { signal } = stop;

@@ -3,6 +3,8 @@ import type { EpochMillis } from "../lib/domain/time/time.ts";
 import { RelightError } from "../lib/errors.ts";
 import { type Access, isName } from "../lib/http/access.ts";
 import { callerOf } from "../lib/http/caller.ts";
+import { logFailure } from "../lib/http/refusals.ts";
+import type { Log } from "../lib/ports/log.ts";
 import { shortForm } from "./acting.ts";
 import { checkForm, checkOrigin, formToken, type Guard, newKey, type Variables } from "./guard.ts";
 import { type OidcSignIn, oidcSignIn } from "./oidc.ts";
@@ -14,7 +16,7 @@ import { signedInView, signInView } from "./views/sign-in.ts";
 type Console = Hono<{ Variables: Variables }>;
 
 /** Lets people in whom the proxy names, or who signed in. */
-export function accessGuard(access: Access, now: () => EpochMillis): Guard {
+export function accessGuard(access: Access, { now, log }: { now: () => EpochMillis; log: Log }): Guard {
   const { url, tokens, oidc } = access.settings;
   const origin = url === undefined ? undefined : new URL(url).origin;
   const keys = { key: newKey(), isSecure: origin?.startsWith("https:") ?? false };
@@ -52,6 +54,8 @@ export function accessGuard(access: Access, now: () => EpochMillis): Guard {
         beginSession(context, keys, { name, role, way: "token" }, now());
       } catch (thrown) {
         if (!(thrown instanceof RelightError && thrown.code === "request.unauthorized")) throw thrown;
+        const { method, path } = context.req;
+        logFailure(log, { method, path, caller: callerOf(context) }, 401, thrown);
         return page(context, "The token is wrong.", name);
       }
       return context.redirect("/", 303);

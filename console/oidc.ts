@@ -92,7 +92,7 @@ export function oidcSignIn(
       if (typeof name !== "string") throw access.refuse(caller, "the provider named nobody");
       const value = claims[settings.claim];
       const names = (Array.isArray(value) ? value : [value]).filter((one) => typeof one === "string");
-      return { name, role: access.roleIn(settings, names, name, caller), way: "oidc" };
+      return { name, role: access.roleIn(settings, names, name), way: "oidc" };
     },
   };
 }

@@ -38,7 +38,7 @@ export async function openConsole({ person, signsInOnLoopback, ...settings }: Co
       `${host} can be reached from other machines, and serve.access lets nobody in`,
     );
   const access = configured && accessOf(configured, { now, log });
-  const guard = access === undefined ? loopbackGuard(person) : accessGuard(access, now);
+  const guard = access === undefined ? loopbackGuard(person) : accessGuard(access, { now, log });
   const orders = ordersOf(settings);
   return { pages: createConsole({ ...settings, guard }, orders), access, drain: orders.drain };
 }

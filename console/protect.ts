@@ -1,9 +1,11 @@
 import type { Context, ErrorHandler, MiddlewareHandler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { redactText } from "../lib/domain/time/redact.ts";
-import { asRelightError, type ErrorCode, errorFields } from "../lib/errors.ts";
+import { asRelightError, type ErrorCode } from "../lib/errors.ts";
+import { callerOf } from "../lib/http/caller.ts";
+import { logFailure } from "../lib/http/refusals.ts";
 import type { Log } from "../lib/ports/log.ts";
-import type { Guard } from "./guard.ts";
+import type { Guard, PageContext } from "./guard.ts";
 import { type Html, layout, problem } from "./views/layout.ts";
 
 /** The pages' own script and style, and nothing from or to anybody else. */
@@ -58,8 +60,8 @@ export function answerErrors(log: Log): ErrorHandler {
     const error = asRelightError(thrown);
     const status = STATUS[error.code] ?? (error.retryable ? 503 : 500);
     const { method, path } = context.req;
-    if (status >= 500) log.error("a page failed", { method, path, ...errorFields(thrown) });
-    else if (status === 403) log.warn("a request was refused", { method, path, why: error.message });
+    const who = (context as PageContext).get("person")?.name;
+    logFailure(log, { method, path, caller: callerOf(context), who }, status, thrown);
     const lines =
       error.code === "internal"
         ? ["The log has the details."]

@@ -5,7 +5,7 @@ import { openTracer } from "../lib/compose/open-observers.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { millis } from "../lib/domain/time/time.ts";
 import { errorFields } from "../lib/errors.ts";
-import { createLog, type LogOptions } from "../lib/log.ts";
+import { createLog, type LogLevel, levelNamed } from "../lib/log.ts";
 import type { Tracer } from "../lib/ports/observers.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
@@ -59,7 +59,4 @@ function fieldsOf({ awsRequestId: request, functionName }: LambdaContext): objec
   return { request, function: functionName, ...defined({ trace }) };
 }
 
-function logLevel(): LogOptions["level"] {
-  const level = process.env["RELIGHT_LOG_LEVEL"];
-  return level === "warn" || level === "error" || level === "silent" ? level : "info";
-}
+const logLevel = (): LogLevel => levelNamed(process.env["RELIGHT_LOG_LEVEL"], "info");

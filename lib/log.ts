@@ -3,8 +3,15 @@ import { printableJson } from "./domain/time/printable.ts";
 import { redact, redactText } from "./domain/time/redact.ts";
 import type { Log } from "./ports/log.ts";
 
+const LEVELS = ["info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+/** The level that `RELIGHT_LOG_LEVEL` names; `otherwise` if it names none. */
+export const levelNamed = (name: string | undefined, otherwise: LogLevel): LogLevel =>
+  LEVELS.find((level) => level === name) ?? otherwise;
+
 export interface LogOptions {
-  readonly level: "info" | "warn" | "error" | "silent";
+  readonly level: LogLevel;
   /** Where lines go; by default standard error, because standard output is for results. */
   readonly write?: (line: string) => void;
   /** Fields added to every line, such as the correlation id. */

@@ -1,8 +1,10 @@
 import type { Context, ErrorHandler, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { asRelightError, errorFields, RelightError } from "../lib/errors.ts";
+import { RelightError } from "../lib/errors.ts";
+import { callerOf } from "../lib/http/caller.ts";
 import { answerText, JSON_TYPE, problemOf } from "../lib/http/problems.ts";
+import { logFailure } from "../lib/http/refusals.ts";
 import type { Log } from "../lib/ports/log.ts";
 
 /** JSON without secrets and control characters, which nobody keeps. */
@@ -11,14 +13,13 @@ export function answer(context: Context, status: number, body: object): Response
   return context.body(answerText(body), status as ContentfulStatusCode, headers);
 }
 
-/** Errors as answers; those on this side are logged. */
+/** Errors as answers, each with its line in the log. */
 export const problems =
   (log: Log): ErrorHandler =>
   (thrown, context) => {
     const { status, body } = problemOf(thrown);
     const { method, path } = context.req;
-    if (status >= 500) log.error("a request failed", { method, path, ...errorFields(thrown) });
-    else log.info("a request was refused", { method, path, code: asRelightError(thrown).code });
+    logFailure(log, { method, path, caller: callerOf(context) }, status, thrown);
     return answer(context, status, body);
   };
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { newCredentials, seedOf, signClaims } from "../lab/keys.ts";
 import { redact, redactText } from "../lib/domain/time/redact.ts";
 import { RelightError } from "../lib/errors.ts";
-import { createLog } from "../lib/log.ts";
+import { createLog, levelNamed } from "../lib/log.ts";
 
 /** Seeds, JWTs and credentials never leave, wherever in a value they are. */
 
@@ -167,3 +167,12 @@ test("recognizes credentials as the NATS tools write them", () => {
   const user = createUser();
   expect(redact(Buffer.from(fmtCreds("eyJh.eyJi.c2ln", user)).toString())).not.toMatch(/S[U][A-Z2-7]{56}|eyJh/);
 });
+
+test.each([
+  [undefined, "info"],
+  ["", "info"],
+  ["loud", "info"],
+  ["info", "info"],
+  ["warn", "warn"],
+  ["silent", "silent"],
+])("RELIGHT_LOG_LEVEL %j is %s", (name, level) => expect(levelNamed(name, "info")).toBe(level));

@@ -39,7 +39,7 @@ export interface Caller {
   header(name: string): string | undefined;
 }
 
-/** Decides who is let in. Logs each refusal, without what was sent, and counts failures to prove who it is. */
+/** Decides who is let in, and counts failures to prove who it is. Whoever makes the answer logs the refusal. */
 export interface Access {
   readonly settings: AccessSettings;
   /**
@@ -50,8 +50,8 @@ export interface Access {
   /** The role of a typed token. @throws RelightError `request.unauthorized`, `request.locked` */
   roleOfToken(token: string, caller: Caller): Role;
   /** The role of somebody with these names or groups. @throws RelightError `request.unauthorized` for none */
-  roleIn(roles: Roles, names: readonly string[], who: string, caller: Caller): Role;
-  /** Counts and logs a failure to prove who it is, and returns its error. */
+  roleIn(roles: Roles, names: readonly string[], who: string): Role;
+  /** Counts a failure to prove who it is, and returns its error. */
   refuse(caller: Caller, why: string): RelightError;
   /** @throws RelightError `request.locked` while the caller's address is locked */
   checkLock(caller: Caller): void;
@@ -73,21 +73,16 @@ export function accessOf(
   const checkLock = ({ address }: Caller): void => {
     const left = locks.lockedFor(address);
     if (left === undefined) return;
-    log.warn("a request was refused", { address, why: "the address is locked" });
     throw new RelightError("request.locked", `too many failures from ${address}; try again in ${formatDuration(left)}`);
   };
 
   const refuse = ({ address }: Caller, why: string): RelightError => {
-    const isLocked = locks.fail(address);
-    log.warn("a request was refused", { address, why, ...(isLocked ? { locked: true } : {}) });
+    if (locks.fail(address)) log.warn("an address was locked after too many failures", { address });
     return new RelightError("request.unauthorized", why);
   };
 
   /** It is known who it is, so nothing was guessed. */
-  const deny = ({ address }: Caller, why: string): RelightError => {
-    log.warn("a request was refused", { address, why });
-    return new RelightError("request.unauthorized", why);
-  };
+  const deny = (why: string): RelightError => new RelightError("request.unauthorized", why);
 
   const roleOfToken = (token: string, caller: Caller): Role => {
     checkLock(caller);
@@ -98,9 +93,9 @@ export function accessOf(
     return match.role;
   };
 
-  const roleIn: Access["roleIn"] = (roles, names, who, caller) => {
+  const roleIn: Access["roleIn"] = (roles, names, who) => {
     const role = roleOf(roles, names);
-    if (role === undefined) throw deny(caller, `${who} is neither an operator nor a viewer`);
+    if (role === undefined) throw deny(`${who} is neither an operator nor a viewer`);
     return role;
   };
 
@@ -108,10 +103,10 @@ export function accessOf(
   function fromProxy(caller: Caller): Person | undefined {
     const name = trustedProxy && isIn(proxies, caller.address) ? caller.header(trustedProxy.user) : undefined;
     if (trustedProxy === undefined || name === undefined) return undefined;
-    if (!isName(name)) throw deny(caller, `the header ${trustedProxy.user} has no name`);
+    if (!isName(name)) throw deny(`the header ${trustedProxy.user} has no name`);
     const groups =
       trustedProxy.groups && (caller.header(trustedProxy.groups) ?? "").split(",").map((one) => one.trim());
-    return { name, role: roleIn(trustedProxy, groups || [name], name, caller), way: "trustedProxy" };
+    return { name, role: roleIn(trustedProxy, groups || [name], name), way: "trustedProxy" };
   }
 
   function fromToken(caller: Caller): Person | undefined {

@@ -38,6 +38,15 @@ function kindsIn({ home }: World): readonly string[] {
   }
 }
 
+/** The lines of its log with this message. */
+const linesOf = (serve: Serve, message: string): readonly Record<string, unknown>[] =>
+  serve
+    .stderr()
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line))
+    .filter(({ msg }) => msg === message);
+
 async function brokenWorld(yaml = ""): Promise<World> {
   const world = await createWorld({ binary, yaml });
   await fill(world, { messages: 5 });
@@ -83,6 +92,13 @@ test("an account that expires is renewed and healed, the metrics tell it, and a 
   ])
     expect(text).toMatch(line);
   expect(await serve.stop("SIGTERM")).toBe(0);
+  expect(linesOf(serve, "a job began")).toContainEqual(
+    expect.objectContaining({ level: 30, account: world.accountId }),
+  );
+  const ends = linesOf(serve, "a job ended");
+  expect(ends).toContainEqual(
+    expect.objectContaining({ tookMs: expect.any(Number), recoverSeconds: expect.any(Number) }),
+  );
 });
 
 test("an order is queued at once, runs, and is found by its correlation", async () => {
@@ -121,6 +137,11 @@ describe("the issuer's webhook", () => {
     expect(await serve.post("/webhooks/issuer", other.body, other.headers)).toMatchObject({ status: 409 });
     const unsigned = { ...headers, "webhook-signature": "v1,AAAA" };
     expect(await serve.post("/webhooks/issuer", body, unsigned)).toMatchObject({ status: 401 });
+    expect(linesOf(serve, "a request was refused")).toMatchObject([
+      { level: 40, path: "/webhooks/issuer", address: "127.0.0.1", status: 409, code: "webhook.conflict" },
+      { level: 40, path: "/webhooks/issuer", address: "127.0.0.1", status: 401, code: "webhook.unauthorized" },
+    ]);
+    expect(serve.stderr()).not.toMatch(/v1,|eyJ/);
     const noted = delivery(world);
     expect(await serve.post("/webhooks/issuer", noted.body, noted.headers)).toMatchObject({ status: 202 });
   });

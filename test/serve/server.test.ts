@@ -22,7 +22,7 @@ beforeEach(() => {
   [asked, missing, fails] = [[], [], undefined];
 });
 
-function serverOn(host = "127.0.0.1", access?: Access) {
+function serverOn(host = "127.0.0.1", access?: Access, log = fakeLog()) {
   const heard = (what: string) => async (value: unknown) => {
     asked.push([what, value]);
     if (fails !== undefined) throw fails;
@@ -36,13 +36,16 @@ function serverOn(host = "127.0.0.1", access?: Access) {
   };
   const app = {
     console,
-    authenticate: async ({ headers }: { headers: Record<string, string> }) => headers["webhook-id"] ?? "w1",
+    authenticate: async ({ headers }: { headers: Record<string, string> }) => {
+      if (headers["webhook-signature"] === "v1,wrong")
+        throw new RelightError("webhook.unauthorized", "the signature is wrong");
+      return headers["webhook-id"] ?? "w1";
+    },
     accept: async (delivery: { id: string }) => {
       asked.push(["accept", delivery]);
       return { outcome: delivery.id === "again" ? "repeated" : "queued", account: ACCOUNT };
     },
   } as unknown as App;
-  const log = fakeLog();
   const service = {
     log,
     settings: { listen: { host, port: 8080 }, grace: millis(1) },
@@ -159,8 +162,11 @@ describe("a page of another site", () => {
     ["a browser that says same-site", { ...JSON_TYPE, "sec-fetch-site": "same-site" }, 403, "request.unauthorized"],
     ["a name that was made to point here", { ...JSON_TYPE, host: "evil.example" }, 403, "request.unauthorized"],
   ])("orders nothing: %s", async (_what, headers, status, code) => {
-    expect(await serverOn().post(headers)).toMatchObject({ status, body: { error: { code } } });
+    const { post, log } = serverOn();
+    expect(await post(headers)).toMatchObject({ status, body: { error: { code } } });
     expect(asked).toEqual([]);
+    const level = status === 403 ? "warn" : "info";
+    expect(log.lines).toMatchObject([{ level, message: "a request was refused", data: { method: "POST", code } }]);
   });
 
   test.each([
@@ -215,6 +221,24 @@ describe("with serve.access", () => {
     expect(asked.at(-1)).toMatchObject(["order", { actor: "the operator token" }]);
   });
 
+  test("a viewer's order and a wrong token are in the log, without the token", async () => {
+    const { call, post, log } = serverOn("127.0.0.1", access());
+    await post({ ...JSON_TYPE, ...bearer(VIEWER) });
+    for (let tries = 0; tries < 5; tries++) await call("GET", "/accounts?token=in-the-query", bearer("a-wrong-token"));
+    expect((await call("GET", "/accounts", bearer(OPERATOR))).status).toBe(429);
+    const refused = (status: number, why: unknown) => ({
+      level: "warn",
+      message: "a request was refused",
+      data: expect.objectContaining({ address: "unknown", status, why }),
+    });
+    expect(log.lines).toEqual([
+      refused(403, "the viewer token may look, but not act"),
+      ...Array.from({ length: 5 }, () => refused(403, "the token is wrong")),
+      refused(429, expect.stringContaining("too many failures")),
+    ]);
+    expect(JSON.stringify(log.lines)).not.toMatch(/a-wrong-token|viewer-token|operator-token|in-the-query/);
+  });
+
   test("a proxy on this machine may keep the name that people use, and no other", async () => {
     const { call } = serverOn("127.0.0.1", access());
     const by = (host: string) => call("GET", "/accounts", { ...bearer(VIEWER), host });
@@ -234,6 +258,16 @@ describe("the issuer's webhook", () => {
     const answer = await serverOn().call("POST", "/webhooks/issuer", { host: "relight.example.com" }, notice);
     expect(answer).toMatchObject({ status: 202, body: { outcome: "queued", account: ACCOUNT } });
     expect(asked).toMatchObject([["accept", { id: "w1", account: ACCOUNT, reason: "webhook account.renewed" }]]);
+  });
+
+  test("a signature that is wrong is in the log, without itself and the body", async () => {
+    const { call, log } = serverOn();
+    const headers = { "webhook-id": "w7", "webhook-signature": "v1,wrong" };
+    expect((await call("POST", "/webhooks/issuer", headers, notice)).status).toBe(401);
+    const [line, ...others] = log.lines;
+    expect(line).toMatchObject({ level: "warn", data: { path: "/webhooks/issuer", status: 401, why: /signature/ } });
+    expect(others).toEqual([]);
+    expect(JSON.stringify(line)).not.toMatch(/v1,|renewed/);
   });
 
   test("a repetition is 200", async () => {
