@@ -155,6 +155,7 @@ function environmentOf({ proxy, environment, folder }: Host, properties: Functio
   const { FunctionName, MemorySize = MEMORY } = properties;
   return {
     PATH: process.env["PATH"] ?? "",
+    NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
     TZ: ":UTC",
     LANG: "en_US.UTF-8",
     LAMBDA_TASK_ROOT: folder(shortName(properties)),
