@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  { timeout = 25_000, interval = 50 }: { timeout?: number; interval?: number } = {},
+  { timeout = 60_000, interval = 50 }: { timeout?: number; interval?: number } = {},
 ): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {

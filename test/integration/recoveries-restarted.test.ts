@@ -41,7 +41,8 @@ test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INF
   const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.15.1" };
   const seen = { ...row, rungs: rungsUsed(touched), result: "all alive, at most one server restarted" };
   expect(seen).toEqual(await recorded(seen));
-});
+  // Up to three rungs wait for elections, twice.
+}, 900_000);
 
 // biome-ignore lint/suspicious/noExplicitAny: what the command printed
 function deafServers({ findings }: any): readonly string[] {

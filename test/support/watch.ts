@@ -54,7 +54,7 @@ export function spawnNotes(world: Pick<World, "home">, ...args: string[]): Watch
     stderr: () => stderr,
     stop,
     exit,
-    until: (what, fits, timeout = 20_000) => {
+    until: (what, fits, timeout = 60_000) => {
       const find = (): Note | undefined => notes.find((note) => Boolean(fits(note)));
       return waitFor(what, find, { timeout }).catch((error: Error) => {
         throw new Error(`${error.message}; told: ${JSON.stringify(notes)}\n${stderr}`);
