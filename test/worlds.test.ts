@@ -4,7 +4,7 @@ import { compare, confirmed, type Disagreement, faultsOf } from "../lab/worlds/c
 import { generate, WORLD_VERSIONS } from "../lab/worlds/generate.ts";
 import { type Held, lostSince } from "../lab/worlds/holdings.ts";
 import type { Observed } from "../lab/worlds/judge-tools.ts";
-import { literalOf, remaining, type StreamPlan, sizeOf, type WorldPlan } from "../lab/worlds/plan.ts";
+import { literalOf, remaining, type StreamPlan, sizeOf, usable, type WorldPlan } from "../lab/worlds/plan.ts";
 import type { Answer, Finding, Said } from "../lab/worlds/product.ts";
 import { describe as lineOf, reduce, simpler } from "../lab/worlds/reduce.ts";
 import { summarize } from "../lab/worlds/summary.ts";
@@ -129,6 +129,13 @@ test("what a damage deletes is not expected any more, and what it creates again 
     ["C", 0],
   ]);
   expect(remaining({ streams, damages: [] })).toEqual(streams);
+});
+
+test("the judge uses no way into a stream that a damage deleted (seed 202)", () => {
+  const plan = generate(202);
+  expect(plan.damages).toContainEqual({ do: "delete-stream", stream: "FEED" });
+  expect(usable({ ...plan, damages: [] }).ways).toHaveLength(1);
+  expect(usable(plan).ways).toEqual([]);
 });
 
 test("a subject without wildcards", () => {

@@ -205,14 +205,15 @@ export function usable(plan: WorldPlan, missing: readonly Missing[] = []) {
   const isGone = (stream: string, consumer?: string): boolean =>
     missing.some((one) => one.isGone === true && one.stream === stream && one.consumer === consumer);
   const hasLess = (name: string): boolean => missing.some(({ stream }) => stream === name);
+  const remains = remaining(plan);
   return {
-    streams: remaining(plan)
+    streams: remains
       .filter(({ name }) => !isGone(name))
       .map((stream) => ({ ...stream, consumers: stream.consumers.filter(({ name }) => !isGone(stream.name, name)) })),
     buckets: plan.buckets
       .filter((bucket) => !isGone(streamOf(bucket)))
       .map((bucket) => ({ ...bucket, isEmptied: hasLess(streamOf(bucket)) })),
-    ways: waysOf(plan),
+    ways: waysOf(plan).filter(({ stream }) => remains.some(({ name }) => name === stream) && !isGone(stream)),
   };
 }
 
