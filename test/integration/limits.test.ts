@@ -213,6 +213,29 @@ async function occupy(world: World, count: number): Promise<AsyncDisposable> {
   };
 }
 
+describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))(
+  "an account without JetStream (nats-server %s)",
+  (version) => {
+    const NONE = { mem_storage: 0, disk_storage: 0 };
+
+    test("is healthy, asked as itself, too; with streams left behind it is not", async () => {
+      await using world = await worldOf(version);
+      await limit(world, NONE);
+      expect(await verify(world)).toMatchObject({ verdict: "healthy", depth: "account", exit: 0, findings: [] });
+
+      await limit(world, { disk_storage: -1, mem_storage: -1 });
+      await addStreams(world, { name: "A" });
+      expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
+      await limit(world, NONE);
+      const taken = await verify(world);
+      expect(taken).toMatchObject({ verdict: "unknown", exit: 3 });
+      expect(taken.findings.map(({ message }) => message)).toContainEqual(
+        "could not check JetStream as the account: $JS.API.INFO: JetStream not enabled for account",
+      );
+    });
+  },
+);
+
 describe("connections that are used up", () => {
   test("are counted, and remedies that need none still run: a dead account is dead, and is healed", async () => {
     await using world = await worldOf("2.10.27");

@@ -2,7 +2,7 @@ import { loaded } from "../claims/claims-in-force.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import { directFindings } from "../observation/direct-gets.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
-import type { ConsumerFacts, Observation, Probe, StreamFacts } from "../observation/observation.ts";
+import type { AccountView, ConsumerFacts, Observation, Probe, StreamFacts } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { heldFindings } from "./held-findings.ts";
@@ -16,7 +16,7 @@ export function jetStreamFindings(observation: Observation, sight?: LastSight): 
     ...notEnabled(observation),
     ...streamFindings(observation.streams),
     ...elsewhereFindings(observation.elsewhere),
-    ...accountViewFindings(observation),
+    ...accountViewFindings(observation, sight),
   ];
   return [...held, ...others.filter((found) => !isExplained(found, held))];
 }
@@ -130,13 +130,14 @@ function deafConsumer({ name: stream }: StreamFacts, { server, name, heard, conf
   return [finding("consumer.deaf", "degraded", subject, `${message}; it still delivers${until}`, evidence)];
 }
 
-function accountViewFindings(observation: Observation): Finding[] {
+function accountViewFindings(observation: Observation, sight: LastSight | undefined): Finding[] {
   const { accountView, streams } = observation;
   if (accountView.ok === "not-asked") return [];
   // Where JetStream is off for the account, its clients get no answer.
   if (!accountView.ok && notEnabled(observation).length > 0) return [];
   if (!accountView.ok) return [failedProbe("JetStream as the account", accountView)];
-  const { failing, streamNames } = accountView.value;
+  const { jetstream, failing, streamNames } = accountView.value;
+  if (jetstream !== "enabled") return refusedView(observation, jetstream, sight);
   const listed = new Set(streamNames);
   const unlisted = streams.ok ? streams.value.filter(({ name }) => !listed.has(name)) : [];
   return [
@@ -149,3 +150,29 @@ function accountViewFindings(observation: Observation): Finding[] {
     }),
   ];
 }
+
+type Refusal = Exclude<AccountView["jetstream"], "enabled">;
+
+const REFUSALS: Readonly<Record<Refusal, string>> = {
+  disabled: "JetStream not enabled for account",
+  account_not_found: "account not found",
+};
+
+/** The API refused the account: as it should be without JetStream, else its streams could not be checked. */
+function refusedView(observation: Observation, jetstream: Refusal, sight: LastSight | undefined): Finding[] {
+  if (notEnabled(observation).length > 0 || hasNoJetStream(observation, sight)) return [];
+  const message = `$JS.API.INFO: ${REFUSALS[jetstream]}`;
+  return [failedProbe("JetStream as the account", { code: jetstream, message })];
+}
+
+/** Whether no claims give the account JetStream, no server has it on, and nobody knows of a stream of it. */
+function hasNoJetStream(observation: Observation, sight: LastSight | undefined): boolean {
+  const { stored, streams, elsewhere } = observation;
+  const running = loaded(observation);
+  const documents = [...running, ...(stored.ok && stored.value !== undefined ? [stored.value] : [])];
+  const isOff = running.every(({ jetstream }) => !jetstream);
+  const isGiven = documents.length === 0 || documents.some(({ document }) => enablesJetStream(document.claims));
+  return isOff && !isGiven && isEmpty(streams) && isEmpty(elsewhere) && (sight?.streams ?? []).length === 0;
+}
+
+const isEmpty = (streams: Probe<readonly StreamFacts[]>): boolean => streams.ok && streams.value.length === 0;

@@ -223,6 +223,87 @@ describe("the verdict", () => {
     );
   });
 
+  describe("an account to which the API says that it has no JetStream", () => {
+    const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
+    const refused = (jetstream: "disabled" | "account_not_found"): Observation["accountView"] => ({
+      ok: true,
+      value: {
+        jetstream,
+        info: { streams: 0, consumers: 0, limits: {} },
+        streamNames: [],
+        failing: [],
+        domains: [],
+      },
+    });
+    const without: Partial<Observation> = {
+      stored: stored(plain),
+      running: running({ jetstream: false }, plain),
+      streams: streams(),
+      accountView: refused("disabled"),
+    };
+    const other = { server: "s2", loaded: true, expired: false, signatureValid: true, jetstream: true } as const;
+    const both: Observation["running"] = {
+      ok: true,
+      value: [
+        ...(running({ jetstream: false }, plain) as { value: [] }).value,
+        { ...other, document: claims({ jti: "J0" }) },
+      ],
+    };
+
+    test.each<[string, Partial<Observation>, Health, string[]]>([
+      ["without JetStream in its claims", {}, "healthy", []],
+      ["without JetStream in its claims, and not found", { accountView: refused("account_not_found") }, "healthy", []],
+      ["without the key of the account", { accountView: { ok: "not-asked", why: "no key" } }, "healthy", []],
+      ["with JetStream in its claims, and on", { stored: stored(), running: running() }, "unknown", ["probe.failed"]],
+      [
+        "with JetStream in its claims, and on, but not found",
+        { stored: stored(), running: running(), accountView: refused("account_not_found") },
+        "unknown",
+        ["probe.failed"],
+      ],
+      [
+        "with JetStream in its claims, and off",
+        { stored: stored(), running: running({ jetstream: false }) },
+        "dead",
+        ["jetstream.not_enabled"],
+      ],
+      [
+        "with JetStream only in the resolver's claims",
+        { stored: stored() },
+        "unknown",
+        ["claims.drift", "probe.failed"],
+      ],
+      ["with JetStream on one of two servers", { running: both }, "unknown", ["claims.drift", "probe.failed"]],
+      ["with JetStream still on", { running: running({}, plain) }, "unknown", ["probe.failed"]],
+      ["with streams that servers still hold", { streams: streams(stream()) }, "unknown", ["probe.failed"]],
+      ["with streams in another domain", { elsewhere: streams(stream()) }, "unknown", ["probe.failed"]],
+      ["without an answer about streams", { streams: FAILED }, "unknown", ["probe.failed", "probe.failed"]],
+      [
+        "without any known claims",
+        { stored: HOLDS_NOTHING, running: { ok: true, value: [] } },
+        "unknown",
+        ["account.not_found", "probe.failed"],
+      ],
+    ])("%s", (_what, changes, health, codes) => {
+      const seen = verdictOf({ ...without, ...changes });
+      expect({ health: seen.health, codes: seen.findings.map(({ code }) => code) }).toEqual({ health, codes });
+    });
+
+    test("with streams when it was last healthy: JetStream was taken away, and they can't be checked", () => {
+      const sight = { at: epochMillis(NOW), whole: true, streams: [{ name: "ORDERS", servers: ["s1"] }] };
+      const standards = { operator, unfinishedToggle: false, unfinishedChanges: [], sight };
+      expect(assess(observation(without), standards)).toMatchObject({
+        health: "unknown",
+        findings: [
+          {
+            code: "probe.failed",
+            message: "could not check JetStream as the account: $JS.API.INFO: JetStream not enabled for account",
+          },
+        ],
+      });
+    });
+  });
+
   test("a stream that the account's API omits or does not answer for is dead", () => {
     const view = {
       jetstream: "enabled",

@@ -149,12 +149,19 @@ async function accountInfo(
     // If the account should have JetStream, silence is not an answer yet.
     return await askTwice(() => manager.getAccountInfo(), mayHave ? isLate : isNever);
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
-    if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
+    const code = apiCode(error);
+    if (code === NOT_ENABLED) return "disabled";
+    if (code === ACCOUNT_NOT_FOUND) return "account_not_found";
     // With a leafnode attached, a server without JetStream for the account does not answer at all.
     if (!mayHave && isSilence(error)) return "disabled";
     throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
   }
+}
+
+/** The API's code; the client wraps some API errors in one without a code. */
+function apiCode(error: unknown): number | undefined {
+  if (error instanceof JetStreamApiError) return error.code;
+  return error instanceof Error && error.cause !== undefined ? apiCode(error.cause) : undefined;
 }
 
 /** With tiers the server also sends a flat total, but its limits are zero and meaningless. */
