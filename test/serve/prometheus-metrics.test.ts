@@ -191,6 +191,29 @@ describe("what is known of accounts", () => {
     expect(lines.every((line) => line.length < 400)).toBe(true);
   });
 
+  test.each<[string, readonly AccountState[] | undefined]>([
+    ["before the first sweep", undefined],
+    ["without accounts", []],
+    ["with accounts that never expire", [{ account: ACCOUNT, at: NOW, name: "A", verdict: "healthy" }]],
+  ])("%s, a metric that has nothing to say is absent", async (_when, known) => {
+    const { live, lines } = opened();
+    if (known !== undefined) live.accounts(known, "all");
+    const absent = Object.values<MetricDescription>(METRICS).flatMap(({ prometheus: { name, help }, when }) =>
+      /absent/.test(help + when) ? [name] : [],
+    );
+    expect(absent).toContain("relight_soonest_expiration_timestamp_seconds");
+    for (const name of absent) expect(await lines(new RegExp(`^${name}`), true)).toEqual([]);
+  });
+
+  test("once no account expires any more, the soonest expiry is absent again", async () => {
+    const { live, lines } = opened();
+    live.accounts([state(1)], "all");
+    expect(await lines(/^relight_soonest/)).toHaveLength(1);
+    const { expiresAt: _never, ...endless } = state(1, { at: epochMillis(NOW + 1) });
+    live.accounts([endless], "all");
+    expect(await lines(/^relight_(soonest|account_exp)/, true)).toEqual([]);
+  });
+
   test("the account that was verified longest ago is the oldest", async () => {
     const { live, lines } = opened();
     const verified = (ago: number) => ({ verifiedAt: epochMillis(NOW - ago * 1_000) });

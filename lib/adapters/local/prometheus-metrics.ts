@@ -120,6 +120,8 @@ function recorder(
       ...common,
       collect() {
         this.reset();
+        // Else one without labels says 0 where it has nothing to say.
+        if (labels.length === 0) this.remove();
         for (const [values, value] of state()) this.set(values, value);
       },
     });
