@@ -241,12 +241,12 @@ describe("the verdict", () => {
       streams: streams(),
       accountView: refused("disabled"),
     };
-    const other = { server: "s2", loaded: true, expired: false, signatureValid: true, jetstream: true } as const;
+    const one = { loaded: true, expired: false, signatureValid: true } as const;
     const both: Observation["running"] = {
       ok: true,
       value: [
-        ...(running({ jetstream: false }, plain) as { value: [] }).value,
-        { ...other, document: claims({ jti: "J0" }) },
+        { ...one, server: "s1", jetstream: false, document: plain },
+        { ...one, server: "s2", jetstream: true, document: claims({ jti: "J0" }) },
       ],
     };
 
