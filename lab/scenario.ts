@@ -165,6 +165,15 @@ export async function restartWhileExpired(world: World, order = world.servers): 
   await renewByHand(world);
 }
 
+/** Every server restarts, one after the other. */
+export async function restartEach(world: World): Promise<void> {
+  for (const server of world.servers) {
+    await server.stop();
+    await server.start();
+    if (world.servers.length > 1) await metaIsCurrent(world);
+  }
+}
+
 async function metaIsCurrent(world: World): Promise<void> {
   const system = await retry("a server to talk to", () => world.connectAs("system"));
   try {

@@ -107,6 +107,23 @@ const SCENARIOS: readonly Scenario[] = [
       expect(healed.losses).toEqual(["memory stream CACHE lost its 2 messages"]);
     },
   },
+  ...(["2.9.10", "2.15.1"] as const).map(
+    (version): Scenario => ({
+      title: `streams that are older than tiers count in none, until their servers have started again (${version})`,
+      version,
+      size: version === "2.9.10" ? 1 : 3,
+      tell: async (subject, look) => {
+        expect(await findings(subject)).toEqual(["healthy"]);
+        await subject.enterTiers();
+        expect(await findings(subject)).toEqual(["dead", "limit.outside_tiers dead"]);
+        look(await subject.observe());
+        await subject.restartEach();
+        await waitFor("every stream to count in its tier", async () => {
+          return !(await findings(subject)).includes("limit.outside_tiers dead");
+        });
+      },
+    }),
+  ),
 ];
 
 describe.each(SCENARIOS)("$title", ({ tell, ...situation }) => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { createUser } from "@nats-io/nkeys";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { UNLIMITED } from "../../lab/claims.ts";
 import { nowSeconds } from "../../lab/keys.ts";
 import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -39,6 +40,9 @@ let pager: Awaited<ReturnType<typeof receiver>>;
 const limited = async (account: World, limits: object): Promise<void> =>
   account.push(account.sign(account.claims({ iat: nowSeconds() + 1, limits })));
 
+/** Accounts whose keys Relight does not have. */
+const KEYLESS = ["UNTOLD"];
+
 /** Each state, and what is to be said of it. */
 const STATES: Readonly<Record<string, readonly [(account: World) => Promise<void>, Omit<Seen, "warnings">]>> = {
   WELL: [async (account) => fill(account, { messages: 3 }), { verdict: "healthy", codes: [] }],
@@ -70,6 +74,16 @@ const STATES: Readonly<Record<string, readonly [(account: World) => Promise<void
     },
     { verdict: "healthy", codes: [] },
   ],
+  UNTOLD: [
+    async (account) => {
+      await fill(account, { messages: 3 });
+      const claims = account.claims({ iat: nowSeconds() + 1 });
+      const tier = { disk_storage: 100_000_000, mem_storage: 100_000_000, streams: -1, consumer: -1 };
+      const limits = { ...UNLIMITED, tiered_limits: { R1: tier } };
+      await account.push(account.sign({ ...claims, nats: { ...claims.nats, limits } }));
+    },
+    { verdict: "unknown", codes: ["limit.tiers_unproven"] },
+  ],
   CRAMPED: [
     async (account) => {
       await limited(account, { disk_storage: 900_000_000 });
@@ -81,7 +95,8 @@ const STATES: Readonly<Record<string, readonly [(account: World) => Promise<void
 
 beforeAll(async () => {
   pager = await receiver(200);
-  const yaml = `escalation:\n  - webhook: { url: "${pager.url}", secret: "file:hook.key" }\n`;
+  const hook = `webhook: { url: "${pager.url}", secret: "file:hook.key" }`;
+  const yaml = `escalation:\n  unknownAfter: 1s\n  channels:\n    - ${hook}\n`;
   // Every account is promised memory.
   const jetstream = ", max_mem: 2G";
   world = await createWorld({ binary: (await serverBinary("2.10.27")).path, yaml, jetstream });
@@ -92,7 +107,8 @@ beforeAll(async () => {
   const accounts: string[] = [];
   for (const [name, [begin]] of Object.entries(STATES)) {
     const account = await anotherAccount(world, name);
-    accounts.push(`  - { id: ${account.accountId}, name: ${name}, signingKey: file:shared.nk }`);
+    const key = KEYLESS.includes(name) ? "" : ", signingKey: file:shared.nk";
+    accounts.push(`  - { id: ${account.accountId}, name: ${name}${key} }`);
     await begin(account);
   }
   const file = join(world.home, "relight.yaml");
@@ -147,4 +163,5 @@ test("pages are sent for those that are not healthy, and name their findings", a
   expect(named("CRAMPED")).toMatch(/900 MB of disk can't be reserved.*900 MB to APP/);
   expect(named("FULL")).toContain("connections (conn) are in use");
   expect(named("DEAF")).toMatch(/does not listen/);
+  expect(named("UNTOLD")).toMatch(/nothing proves that .* in one .*signingKey/);
 });

@@ -1,5 +1,7 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { expire, renewByHand, restartWhileExpired } from "../../lab/scenario.ts";
+import { UNLIMITED as UNTIERED } from "../../lab/claims.ts";
+import { nowSeconds } from "../../lab/keys.ts";
+import { expire, renewByHand, restartEach, restartWhileExpired } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
@@ -10,6 +12,7 @@ import type { Json } from "../../lib/domain/time/json.ts";
 import { accountKeyOf, type Context } from "../../lib/usecases/context/context.ts";
 import type { Remediation } from "../../lib/usecases/remediate/remediation.ts";
 import { openWorldApp, runJobOn } from "./context.ts";
+import { UNLIMITED } from "./virtual/claims.ts";
 import * as virtual from "./virtual/scenes.ts";
 import { APP, type VirtualWorld, virtualWorld } from "./virtual/world.ts";
 
@@ -37,6 +40,9 @@ const MESSAGES = [
 const streamConfigs = (size: number) =>
   STREAMS.map(({ isLarge, ...config }) => ({ ...config, num_replicas: isLarge ? size : 1 }));
 
+const TIER = { mem_storage: 2 ** 26, disk_storage: 2 ** 28, streams: -1, consumer: -1 };
+const tiersOf = (size: number) => ({ R1: TIER, ...(size > 1 ? { R3: TIER } : {}) });
+
 export interface Situation {
   readonly version: string;
   readonly size: 1 | 3;
@@ -53,6 +59,10 @@ export interface Subject extends AsyncDisposable {
   renew(): Promise<void>;
   /** Every server restarts while the account is expired; then it is renewed. */
   restartWhileExpired(): Promise<void>;
+  /** Somebody replaces the flat limits with tiers for the streams' replicas. */
+  enterTiers(): Promise<void>;
+  /** Every server restarts, one after the other. */
+  restartEach(): Promise<void>;
   stepDown(group: Group): Promise<void>;
   /** The server that leads the stream is killed. Returns a function that starts it again. */
   killLeaderOf(stream: string): Promise<() => Promise<void>>;
@@ -97,6 +107,11 @@ export async function virtualSubject({ version, size }: Situation): Promise<Subj
     expire: async () => virtual.expire(world),
     renew: async () => virtual.renewByHand(world),
     restartWhileExpired: async () => virtual.restartWhileExpired(world),
+    enterTiers: async () => {
+      machines.force(world.issue(APP, { limits: { ...UNLIMITED, tiered_limits: tiersOf(size) } }));
+      world.advance(3_000);
+    },
+    restartEach: async () => virtual.restartEach(world),
     stepDown: async (group) => {
       await world.newContext().assets.stepDown(APP.id, APP.key.seed, [group]);
       world.advance(3_000);
@@ -133,6 +148,12 @@ export async function realSubject({ version, size }: Situation): Promise<Subject
     expire: () => expire(world),
     renew: () => renewByHand(world),
     restartWhileExpired: () => restartWhileExpired(world),
+    enterTiers: async () => {
+      const claims = world.claims({ iat: nowSeconds() + 1 });
+      const limits = { ...UNTIERED, tiered_limits: tiersOf(size) };
+      await world.push(world.sign({ ...claims, nats: { ...claims.nats, limits } }));
+    },
+    restartEach: () => restartEach(world),
     stepDown: async (group) => {
       await using app = await openWorldApp(world);
       const context = await app.context();

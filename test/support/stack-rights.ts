@@ -91,7 +91,7 @@ const JOBS_OWN = [
   ...(["push.started", "push.proved", "rung.started", "rung.finished", "source.adopted"] as const),
   ...(["toggle.opened", "toggle.closed", "reconfigure.opened", "reconfigure.closed"] as const),
   ...(["restart.opened", "restart.closed", "loss.found", "loss.acknowledged"] as const),
-  ...(["account.deleted", "account.forgotten", "streams.seen"] as const),
+  ...(["account.deleted", "account.forgotten", "streams.seen", "tiers.seen"] as const),
   ...(["incident.opened", "incident.resolved"] as const),
 ] satisfies readonly EntryKind[];
 interface Written {

@@ -73,6 +73,11 @@ const EFFECTS: readonly Effect[] = [
   },
   { codes: ["limit.outside_tiers"], say: () => "Servers refuse messages to streams that count in no tier (10120)." },
   {
+    codes: ["limit.tiers_unproven"],
+    about: refused,
+    say: (names) => `Perhaps servers refuse every message to ${names} (10120). Relight can't see it.`,
+  },
+  {
     codes: ["limit.server_storage"],
     about: server,
     say: (names) => `${names} refuses messages of every account, because its storage is used up.`,

@@ -63,7 +63,8 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
   const isDifference = verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
   if (verdict.health === "degraded" && isDifference) return "claims_differ";
-  if (verdict.findings.length > 0 && isRevived(verdict))
+  const isMore = verdict.findings.some(({ code }) => code !== "limit.tiers_unproven");
+  if (isMore && isRevived(verdict))
     return verdict.findings.some(({ code }) => code === "asset.lost") ? "assets_lost" : "limits_reached";
   if (verdict.health === "dead") return "jetstream_dead";
   return verdict.health;

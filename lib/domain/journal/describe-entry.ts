@@ -49,6 +49,8 @@ export function describeEntry({ kind, data }: Pick<JournalEntry, "kind" | "data"
       return text("reason");
     case "streams.seen":
       return counted(list("streams").length, "stream");
+    case "tiers.seen":
+      return isJsonObject(data["servers"]) ? Object.keys(data["servers"]).join(", ") || "none" : "none";
     case "source.adopted":
       return `difference ${text("difference")}`;
     case "rung.started":

@@ -44,6 +44,8 @@ export type EntryKind =
   | "account.forgotten"
   /** The streams at a healthy verdict and the servers that held them. Servers do not report a deleted account's. */
   | "streams.seen"
+  /** The servers that run claims with tiers, and their ids, whatever the verdict. */
+  | "tiers.seen"
   /** A difference between the source of truth and the cluster that the policy adopted; ignored until either changes. */
   | "source.adopted"
   /** Something was missing after a remedy. A finding until it is back or a person acknowledges the loss. */
@@ -66,7 +68,7 @@ export const REMEMBERED: readonly EntryKind[] = [
   ...(["toggle.opened", "toggle.closed"] as const),
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
   ...(["loss.found", "loss.acknowledged"] as const),
-  ...(["account.deleted", "push.proved"] as const),
+  ...(["account.deleted", "push.proved", "tiers.seen"] as const),
 ];
 
 export const mayExpire = (kind: EntryKind): boolean => (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
@@ -104,6 +106,7 @@ export const ACTED_ON: Readonly<Record<EntryKind, boolean>> = {
   "account.forgotten": false,
   "streams.seen": false,
   // A forged entry hides or creates a finding. It changes nothing in the cluster.
+  "tiers.seen": false,
   "loss.found": false,
   "loss.acknowledged": false,
   "incident.opened": false,

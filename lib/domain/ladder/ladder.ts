@@ -48,8 +48,14 @@ export function nextStep(
       refused: [],
     };
   if (hasFinding(verdict, "account.expired")) return { kind: "renew", why: "an expired account must be renewed first" };
-  if (verdict.health === "unknown")
-    return { kind: "stop", why: "the account's health is unknown, so no remedy is applied", refused: [] };
+  if (verdict.health === "unknown") {
+    const unknown = verdict.findings.filter(({ health }) => health === "unknown");
+    // Every question was answered, only not that one: whatever else is wrong may be treated.
+    const isAnswered = unknown.every(({ code }) => code === "limit.tiers_unproven");
+    if (!isAnswered)
+      return { kind: "stop", why: "the account's health is unknown, so no remedy is applied", refused: [] };
+    if (unknown.length === verdict.findings.length) return { kind: "stop", why: UNPROVED_TIERS, refused: [] };
+  }
   // Remedies do not expect an account with another remedy in progress.
   const unfinished = verdict.findings.find(({ code }) => code === "remedy.unfinished");
   if (unfinished !== undefined)
@@ -83,6 +89,10 @@ export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined
 }
 
 const NONE: ReadonlyMap<RungId, string> = new Map();
+
+/** The remedy would be `enter-tiers`, which needs the account's key and a finding that is proved. */
+export const UNPROVED_TIERS =
+  "it is unknown whether the streams count in a tier, and without the account's own view Relight does not move them";
 
 export const NO_REMEDY = "no remedy helps against these findings";
 

@@ -12,18 +12,20 @@ import { enablesJetStream, hasTiers, limitsOf } from "./jetstream-limits.ts";
 import { storageOf } from "./limit-changes.ts";
 import { type LimitProblem, limitProblems, NEAR, someOf } from "./limit-usage.ts";
 import type { LimitsRoom, ServerCapacity } from "./server-use.ts";
+import { type TierEvidence, unprovedStreams } from "./tier-proof.ts";
 
 /**
  * JetStream may listen on every subject and still refuse messages because a limit is used up. Each finding names the
  * limit, its usage, and the command that raises it.
  */
-export function limitFindings(observation: Observation): Finding[] {
+export function limitFindings(observation: Observation, evidence: TierEvidence = {}): Finding[] {
   // An expired account accepts nothing anyway.
   if (loaded(observation).some(({ expired }) => expired)) return [];
   return [
     ...connectionFindings(observation),
     ...problemsOf(observation).flatMap(({ problem, claims }) => refusal(problem, claims)),
     ...outsideTiers(observation),
+    ...unprovedTiers(observation, evidence),
     ...fullServers(observation),
   ];
 }
@@ -99,6 +101,30 @@ function outsideTiers(observation: Observation): Finding[] {
   };
   return [finding("limit.outside_tiers", "dead", {}, message, evidence, MOVE(tiered))];
 }
+
+/** Whether the streams count in a tier was not asked, and nothing else proves it: unknown is not healthy. */
+function unprovedTiers(observation: Observation, evidence: TierEvidence): Finding[] {
+  const unproved = unprovedStreams(observation, evidence);
+  if (unproved.length === 0) return [];
+  const { accountView: view, domain } = observation;
+  const names = unproved.map(({ name }) => name);
+  const isElsewhere = unproved.every((stream) => stream.domain !== domain);
+  const why = isElsewhere
+    ? "Relight asks the account only in its own JetStream domain"
+    : view.ok === "not-asked"
+      ? view.why
+      : "the account was not asked";
+  const message = `limits by tier are in force, and nothing proves that ${someOf(names)} ${names.length === 1 ? "counts" : "count"} in one (${why}): servers refuse the messages of streams that are older than the tiers (10120, nats-server #2971)`;
+  const isKeyMissing = !isElsewhere && view.ok === "not-asked" && view.noKey === true;
+  const advice = isKeyMissing
+    ? `configure the account's \`signingKey\` (accounts[].signingKey), for one check at least: then Relight sees it, and \`relight heal\` updates them; or ${UPDATED}`
+    : UPDATED;
+  return [finding("limit.tiers_unproven", "unknown", {}, message, { probe: "$JS.API.INFO", streams: names }, advice)];
+}
+
+/** An update alone can't be seen, because it may change nothing in the end. */
+const UPDATED =
+  "update each stream once as the account: then its next message proves a stream of one replica, and a restart of its servers any other";
 
 const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(claims)}\` updates them`;
 

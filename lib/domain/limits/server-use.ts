@@ -33,3 +33,14 @@ export interface LimitsRoom {
   /** How many streams count against them, according to the server. */
   readonly streams?: number;
 }
+
+/** What tells whether a stream counts in a tier. */
+export interface TierFacts {
+  /** The time of its last message as the server writes it. */
+  readonly lastAt?: string;
+  /**
+   * Servers that hold it and apply flat limits, whatever their claims say: a standalone server keeps the old limits if it
+   * can't reserve the new ones. JSZ reports only flat limits (`reserved_memory`, `reserved_storage` of the account).
+   */
+  readonly flatOn?: readonly string[];
+}

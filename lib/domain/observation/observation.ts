@@ -1,7 +1,7 @@
 import type { AccountId } from "../claims/account.ts";
 import type { ClaimsDocument } from "../claims/claims.ts";
 import type { ResolverKind } from "../claims/resolver-kind.ts";
-import type { ConnectionCount, LimitsRoom, ServerCapacity } from "../limits/server-use.ts";
+import type { ConnectionCount, LimitsRoom, ServerCapacity, TierFacts } from "../limits/server-use.ts";
 import type { Json, JsonObject } from "../time/json.ts";
 import { type EpochMillis, type Millis, millis } from "../time/time.ts";
 import type { DirectGets, MirrorDirect } from "./direct-facts.ts";
@@ -48,6 +48,8 @@ export type RunningAccount =
       readonly signatureValid: boolean;
       /** The claims as the server decoded them (`decoded_jwt`); absent if not reported. */
       readonly decoded?: JsonObject;
+      /** When the server began to run these claims, by its own clock; absent if not reported. */
+      readonly appliedAt?: EpochMillis;
       /** The account's connections to this server; absent if not reported. */
       readonly connections?: ConnectionCount;
     };
@@ -59,7 +61,7 @@ export interface StreamState {
   readonly lastSeq: number;
 }
 
-export interface StreamFacts extends StreamState {
+export interface StreamFacts extends StreamState, TierFacts {
   /** Its JetStream domain, if any. */
   readonly domain?: string;
   /** Its leader, or else a server that holds it. */
@@ -228,7 +230,7 @@ export interface LeafConnection {
   readonly name?: string;
 }
 
-/** `not-asked`: the account view was not requested, with the reason (such as no key). */
+/** `not-asked`: the account view was not requested, with the reason; `noKey` if none is configured. */
 export type AccountViewProbe = Probe<AccountView> | NotAsked;
 
 export interface NotAsked {
@@ -236,6 +238,7 @@ export interface NotAsked {
   readonly why: string;
   /** The claims keep Relight's own users out, although a key for them is configured. */
   readonly keptOut?: true;
+  readonly noKey?: true;
 }
 
 /** Claims from the resolver, which accepts any JWT: they may be forged, foreign or expired. */

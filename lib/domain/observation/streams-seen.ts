@@ -1,4 +1,5 @@
 import type { JournalEntry } from "../journal/journal.ts";
+import { isTiered } from "../limits/tier-history.ts";
 import { defined } from "../time/defined.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import type { EpochMillis } from "../time/time.ts";
@@ -32,6 +33,8 @@ export interface LastSight {
   readonly streams: readonly SeenStream[];
   /** Whether the list is complete. */
   readonly whole: boolean;
+  /** Whether its limits were tiers, so each stream was proved to count in one. Absent in entries of older versions. */
+  readonly tiers?: true;
 }
 
 /** The maximum number of streams stored per account. */
@@ -48,7 +51,7 @@ export function sightIn(observation: Observation): Omit<LastSight, "at"> | undef
   const seen = all
     .map((stream) => seenStream(stream, durables.length <= MOST_CONSUMERS))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
-  return { streams: seen.slice(0, MOST), whole };
+  return { streams: seen.slice(0, MOST), whole, ...(isTiered(observation) ? { tiers: true } : {}) };
 }
 
 function seenStream(stream: StreamFacts, withConsumers: boolean): SeenStream {
@@ -81,9 +84,9 @@ function holdersOf({ server, leader, peers }: Pick<StreamFacts, "server" | "lead
 export function lastSight(entries: readonly JournalEntry[]): LastSight | undefined {
   const entry = entries.findLast(({ kind }) => kind === "streams.seen");
   if (entry === undefined) return undefined;
-  const { streams, whole } = entry.data;
+  const { streams, whole, tiers } = entry.data;
   const list = Array.isArray(streams) ? streams.flatMap(readStream) : [];
-  return { at: entry.at, streams: list, whole: whole === true };
+  return { at: entry.at, streams: list, whole: whole === true, ...(tiers === true ? { tiers } : {}) };
 }
 
 function readStream(value: Json): SeenStream[] {
@@ -121,7 +124,7 @@ const readNames = (value: Json | undefined): readonly string[] => (Array.isArray
  * it doubled, because an older last sequence also proves that a stream came back empty.
  */
 export function isNews(seen: Omit<LastSight, "at">, last: LastSight | undefined): boolean {
-  if (last === undefined || last.whole !== seen.whole) return true;
+  if (last === undefined || last.whole !== seen.whole || last.tiers !== seen.tiers) return true;
   if (JSON.stringify(seen.streams.map(shapeOf)) !== JSON.stringify(last.streams.map(shapeOf))) return true;
   return seen.streams.some((stream, index) => {
     const before = last.streams[index];

@@ -10,6 +10,7 @@ import type { Loss } from "../ladder/loss.ts";
 import { lossFindings } from "../ladder/loss-findings.ts";
 import { orderOfRestarts, restartFindings } from "../ladder/restart-findings.ts";
 import { limitFindings, limitWarnings } from "../limits/limits-findings.ts";
+import type { TierHistory } from "../limits/tier-history.ts";
 import type { Agreement } from "../observation/agreement.ts";
 import { skewFindings } from "../observation/clocks.ts";
 import { allStreams } from "../observation/domains.ts";
@@ -61,6 +62,8 @@ export interface Standards {
   readonly pushed?: LastPush;
   /** The account when it was last healthy, if ever. */
   readonly sight?: LastSight;
+  /** Since when the account is known to have tiers, if it has; unknown by default. */
+  readonly tiers?: TierHistory;
   /** Which findings earlier observations confirm; all by default. */
   readonly agreement?: Pick<Agreement, "counts" | "unsettled">;
 }
@@ -143,7 +146,7 @@ function allFindings(
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation, standards.sight).map((found) => withShortage(found, standards.shortage)),
-    ...limitFindings(observation),
+    ...limitFindings(observation, standards),
     ...connectionFindings(observation, expected, standards.operator),
     ...skewFindings(observation.servers),
   ];

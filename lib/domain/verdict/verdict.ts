@@ -94,6 +94,8 @@ export const FINDINGS = {
   "limit.no_tier": "The account's limits have no tier for existing streams: servers refuse their messages (10120).",
   "limit.outside_tiers":
     "Streams were created under flat limits and count in none of the tiers: servers refuse their messages (10120, nats-server #2971).",
+  "limit.tiers_unproven":
+    "Limits by tier are in force, and nothing proves that each stream counts in one: servers may refuse messages (10120, nats-server #2971).",
   "limit.server_storage": "A server's own JetStream storage is used up: it refuses every message (10023).",
   "limit.connections":
     "All connections that the claims allow are in use: servers refuse further clients, including Relight.",
@@ -191,6 +193,7 @@ export function describeSubject({ server, stream, consumer, domain, leafnode }: 
 /** Findings that no remedy fixes. */
 const BEYOND_REMEDIES: ReadonlySet<FindingCode> = new Set([
   ...(["asset.lost", "limit.storage", "limit.no_tier", "limit.server_storage"] as const),
+  ...(["limit.tiers_unproven"] as const),
   ...(["limit.connections", "limit.locked", "claims.overwritten"] as const),
 ]);
 

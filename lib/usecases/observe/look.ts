@@ -9,6 +9,7 @@ import { lastPush } from "../../domain/journal/last-push.ts";
 import { openReconfigurations, openToggle, unprovedOpenings } from "../../domain/journal/open-remedies.ts";
 import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../domain/ladder/loss.ts";
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
+import { tierHistory } from "../../domain/limits/tier-history.ts";
 import { agree, type Followed } from "../../domain/observation/agreement.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { defined } from "../../domain/time/defined.ts";
@@ -114,6 +115,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
+    tiers: tierHistory(remembered),
     unproved: [...unprovedOpenings(remembered, isProved), ...(known.unproved === undefined ? [] : [known.unproved])],
     expected,
   };

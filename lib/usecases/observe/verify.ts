@@ -6,6 +6,7 @@ import { type EntryKind, EVEN_UNPROVED, type JournalEntry, newest } from "../../
 import { proofIn } from "../../domain/journal/journal-proof.ts";
 import type { Ending } from "../../domain/journal/last-job.ts";
 import { memoryAssets } from "../../domain/ladder/memory.ts";
+import { tierHistory, tiersToStore } from "../../domain/limits/tier-history.ts";
 import { isNews, sightIn } from "../../domain/observation/streams-seen.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { verdictJson } from "../../domain/verdict/verdict.ts";
@@ -28,6 +29,7 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
   if (seen.lost.length > 0) await record(context, job, "loss.found", { losses: seen.lost as unknown as Json });
   await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
+  await rememberTiers(context, job, seen);
   await rememberDeletion(context, job, seen);
   if (seen.presence.state === "here") await resolveIfBack(context, job);
   if (seen.verdict.health === "healthy") {
@@ -59,6 +61,12 @@ async function rememberStreams(context: Context, job: RunningJob, { observation 
   const sight = sightIn(observation);
   if (sight === undefined || !isNews(sight, await sightOf(context.journal, job.account))) return;
   await record(context, job, "streams.seen", sight as unknown as JsonObject);
+}
+
+/** Records where tiers are in force, because a later check may have no other proof of streams that it can't ask about. */
+async function rememberTiers(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  const servers = tiersToStore(observation, tierHistory(await memoryOf(context.journal, job.account)));
+  if (servers !== undefined) await record(context, job, "tiers.seen", { servers });
 }
 
 /** Records the configurations of what is in memory, because no server knows them once it is lost. */

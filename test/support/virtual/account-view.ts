@@ -36,7 +36,8 @@ export interface Asked {
 
 export async function accountView(machines: Machines, link: Link, asked: Asked): Promise<AccountViewProbe> {
   const { account, accountKey, running, streams, expected } = asked;
-  if (accountKey === undefined) return { ok: "not-asked", why: "no signingKey is configured for the account" };
+  if (accountKey === undefined)
+    return { ok: "not-asked", why: "no signingKey is configured for the account", noKey: true };
   const door = connectionRefusal(running);
   if (door !== undefined) return { ok: "not-asked", why: door.message };
   const loaded = loadedOn({ running });

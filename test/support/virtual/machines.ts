@@ -48,6 +48,8 @@ interface LoadedAccount {
   /** `CLAIMS.DELETE` arrived: its clients are refused, whatever the claims say. */
   refused: boolean;
   jetstream: boolean;
+  /** When it began to run the JWT, by its own clock. */
+  appliedAt: number;
 }
 
 export interface MachinesSettings {
@@ -151,6 +153,14 @@ export class Machines {
     return tiers[`R${replicas}`] === undefined ? undefined : `R${replicas}`;
   }
 
+  /** Servers that apply flat limits to the account. */
+  flatOn(account: AccountId): readonly string[] {
+    return this.servers.flatMap(({ name, accounts }) => {
+      const claims = accounts.get(account)?.jwt.document.claims;
+      return claims !== undefined && Object.keys(tiersOf(limitsOf(claims))).length === 0 ? [name] : [];
+    });
+  }
+
   /** The resolver's JWT of an account. */
   stored(account: AccountId): DecodedJwt | undefined {
     const jwt = this.#held.get(account);
@@ -199,13 +209,15 @@ export class Machines {
 
   /** A server runs a JWT from now on, unless it distrusts it or it has expired: then nothing changes. */
   load(server: VirtualServer, jwt: DecodedJwt): void {
-    const isOver = this.isExpired(server, { jwt, refused: false, jetstream: false });
+    const now = this.timeline.now() + server.skew;
+    const isOver = this.isExpired(server, { jwt, refused: false, jetstream: false, appliedAt: now });
     if (isOver || !isTrusted(jwt, this.operator)) return;
     const account = jwt.document.claims.sub;
     const before = server.accounts.get(account);
     const wasOver = before === undefined || this.isExpired(server, before);
     const wanted = this.#mayHaveJetStream(server, jwt);
-    server.accounts.set(account, { jwt, refused: false, jetstream: before?.jetstream ?? false });
+    const appliedAt = before?.jwt === jwt ? before.appliedAt : now;
+    server.accounts.set(account, { jwt, refused: false, jetstream: before?.jetstream ?? false, appliedAt });
     this.#awaitEnd(server, account);
     if (wanted !== (before?.jetstream ?? false))
       this.timeline.after(this.timing.jetstream, () => this.#switchJetStream(server, account));
@@ -319,7 +331,9 @@ export class Machines {
     for (const account of this.storedAccounts()) {
       const jwt = this.stored(account);
       if (jwt === undefined) continue;
-      server.accounts.set(account, { jwt, refused: false, jetstream: this.#mayHaveJetStream(server, jwt) });
+      const appliedAt = this.timeline.now() + server.skew;
+      const jetstream = this.#mayHaveJetStream(server, jwt);
+      server.accounts.set(account, { jwt, refused: false, jetstream, appliedAt });
       this.#awaitEnd(server, account);
     }
     for (const account of this.#streams.keys()) this.#startStreams(server, account);

@@ -169,7 +169,7 @@ function streamFacts(
 ): StreamFacts[] {
   const reported = stream.group.report(asked);
   if (reported === undefined) return [];
-  const { name, config, storage, replicas, messages, bytes, firstSeq, lastSeq, created, forgotten } = stream;
+  const { name, config, storage, replicas, messages, bytes, firstSeq, lastSeq, lastAt, created, forgotten } = stream;
   const subjects = (config["subjects"] as readonly string[] | undefined) ?? [];
   const heard = heardBy(machines, stream.group, reported.leader);
   const deafSubjects: StreamFacts["deafSubjects"] = heard.ok
@@ -192,6 +192,8 @@ function streamFacts(
     firstSeq,
     lastSeq,
     created,
+    lastAt,
+    flatOn: machines.flatOn(account).filter((server) => asked.includes(server) && stream.group.holders.has(server)),
   };
   const missing = new Set(reported.nodeMissingOn);
   const current = stream.group.members.filter(

@@ -3,6 +3,7 @@ import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { RunningAccount } from "../../../lib/domain/observation/observation.ts";
 import { defined } from "../../../lib/domain/time/defined.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { epochMillis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { DecodedJwt } from "../../../lib/ports/keys.ts";
 import type { PushReply, Resolver } from "../../../lib/ports/resolver.ts";
@@ -31,6 +32,7 @@ export function runningOn(machines: Machines, server: VirtualServer, account: Ac
     document,
     signatureValid,
     ...defined({ decoded }),
+    appliedAt: epochMillis(loaded.appliedAt),
     connections: { clients: 0, leafnodes: 0 },
   };
 }

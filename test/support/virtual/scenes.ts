@@ -60,6 +60,14 @@ export function restartAll({ machines }: VirtualWorld): void {
   for (const { name } of machines.servers) machines.boot(name);
 }
 
+/** Every server restarts, one after the other. */
+export function restartEach(world: VirtualWorld): void {
+  for (const { name } of world.machines.servers) {
+    world.machines.restart(name);
+    world.advance(8_000);
+  }
+}
+
 /** Every server restarts while the account is expired, one after another, and then it is renewed. */
 export function restartWhileExpired(
   world: VirtualWorld,

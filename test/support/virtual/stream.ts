@@ -41,8 +41,10 @@ export class VirtualStream {
   forgotten: readonly ForgottenConsumer[] = [];
   /** Servers that answer its direct gets. */
   readonly direct: Set<string>;
-  /** The tier in which it counts. */
-  tier: string | undefined;
+  /** When its last message came; ISO 8601, UTC. */
+  lastAt = "0001-01-01T00:00:00Z";
+  /** The tier in which it counts on each member, assigned when it is created, updated or recovered there. */
+  readonly #tiers = new Map<string, string | undefined>();
   messages = 0;
   firstSeq = FIRST_SEQ;
   lastSeq = 0;
@@ -58,7 +60,7 @@ export class VirtualStream {
     this.created = isoTime(home.timeline.now() as EpochMillis);
     this.group = new RaftGroup(home, this.#place(this.replicas));
     this.direct = new Set(this.allowsDirect ? this.group.members : []);
-    this.tier = home.tierOf(this.replicas);
+    this.#enterTier(this.group.members);
     this.firstSeq = lastSeq + FIRST_SEQ;
     this.lastSeq = lastSeq;
     this.heardOrigin = home.timeline.now();
@@ -66,6 +68,16 @@ export class VirtualStream {
 
   get replicas(): number {
     return Number(this.config["num_replicas"]);
+  }
+
+  /** The tier in which it counts; undefined if it counts in none on any member. */
+  get tier(): string | undefined {
+    const [first, ...others] = this.group.members.map((member) => this.#tiers.get(member));
+    return others.every((tier) => tier === first) ? first : undefined;
+  }
+
+  #enterTier(members: readonly string[]): void {
+    for (const member of members) this.#tiers.set(member, this.#home.tierOf(this.replicas));
   }
 
   get allowsDirect(): boolean {
@@ -135,8 +147,8 @@ export class VirtualStream {
   update(config: JsonObject): void {
     const before = this.config;
     this.config = { retention: "limits", storage: this.storage, num_replicas: 1, ...config };
-    this.tier = this.#home.tierOf(this.replicas);
     this.#resize(this.group, this.replicas);
+    this.#enterTier(this.group.members);
     for (const consumer of this.consumers.values())
       this.#resize(consumer.group, this.#replicasOf(consumer.config, consumer.durable));
     this.#touch(this.group);
@@ -186,6 +198,7 @@ export class VirtualStream {
   revive(group: RaftGroup, server: string): void {
     if (!this.#home.isUp(server) || !group.members.includes(server)) return;
     group.join(server, this.bytes);
+    if (group === this.group) this.#enterTier([server]);
     if (group === this.group && this.allowsDirect) this.direct.add(server);
   }
 
@@ -198,6 +211,7 @@ export class VirtualStream {
   }
 
   publish(count: number): void {
+    this.lastAt = isoTime(this.#home.timeline.now() as EpochMillis);
     this.messages += count;
     this.lastSeq += count;
   }

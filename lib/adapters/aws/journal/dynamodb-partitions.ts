@@ -35,6 +35,7 @@ const PARTITION_OF: Readonly<Record<EntryKind, Partition>> = {
   "account.deleted": "account",
   "account.forgotten": "account",
   "streams.seen": "account",
+  "tiers.seen": "account",
   "loss.found": "account",
   "loss.acknowledged": "account",
   "incident.opened": "incident",

@@ -73,6 +73,8 @@ export const accountInfo = z.looseObject({
   jetstream_enabled: z.boolean().default(false),
   client_connections: z.number().optional(),
   leafnode_connections: z.number().default(0),
+  /** When the server began to run the claims. */
+  update_time: z.string().optional(),
   jwt: z.string().optional(),
   decoded_jwt: z.record(z.string(), z.unknown()).optional(),
 });
@@ -144,6 +146,7 @@ export const streamState = z.looseObject({
   bytes: z.number(),
   first_seq: z.number(),
   last_seq: z.number(),
+  last_ts: z.string().optional(),
 });
 
 const streamDetail = z.looseObject({
@@ -193,7 +196,13 @@ export const apiList = z.looseObject({
   consumers: z.array(listEntry).nullish(),
 });
 
-const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
+const accountDetail = z.looseObject({
+  id: z.string(),
+  stream_detail: z.array(streamDetail).nullish(),
+  /** The flat limits that the server applies; 0 if it applies tiers. */
+  reserved_memory: z.number().default(0),
+  reserved_storage: z.number().default(0),
+});
 export type AccountDetail = z.infer<typeof accountDetail>;
 /** `accounts` is the number of accounts with JetStream on the server, even if only some are listed. */
 export const jsz = z.looseObject({

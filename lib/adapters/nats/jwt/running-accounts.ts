@@ -2,6 +2,7 @@ import type { Msg } from "@nats-io/transport-node";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { RunningAccount } from "../../../domain/observation/observation.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
+import { epochMillis } from "../../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../../errors.ts";
 import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import { accountInfo, envelope, read } from "../connection/answers.ts";
@@ -73,6 +74,8 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
   const { document, signatureValid } = own.value;
   const { client_connections: clients, leafnode_connections: leafnodes } = info;
   const counted = clients === undefined ? {} : { connections: { clients, leafnodes } };
+  const appliedAt = Date.parse(info.update_time ?? "");
+  const applied = Number.isNaN(appliedAt) ? {} : { appliedAt: epochMillis(appliedAt) };
   const facts = { server: server.name, loaded: true, expired, jetstream } as const;
-  return { ...facts, document, signatureValid, ...decoded, ...counted };
+  return { ...facts, document, signatureValid, ...decoded, ...applied, ...counted };
 }

@@ -54,7 +54,8 @@ export async function lookAsAccount(
   running: Probe<readonly RunningAccount[]>,
   { questions, holdings }: Wanted,
 ): Promise<AccountViewProbe> {
-  if (accountKey === undefined) return { ok: "not-asked", why: "no signingKey is configured for the account" };
+  if (accountKey === undefined)
+    return { ok: "not-asked", why: "no signingKey is configured for the account", noKey: true };
   if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
   const refusal = connectionRefusal(running);
   if (refusal !== undefined) return { ok: "not-asked", why: refusal.message };

@@ -14,6 +14,8 @@ import { consumerNames, consumerNamesSubject } from "../probes/lists.ts";
 export interface Held {
   readonly server: ServerFacts;
   readonly detail: StreamDetail;
+  /** Whether the server applies flat limits to the account. */
+  readonly isFlat: boolean;
 }
 
 /** Asks which of these consumers the cluster's metadata lacks; by {@link nameOfGroup}. */

@@ -50,7 +50,8 @@ export async function findStreams(
   const asked = new Set(servers.map(({ name }) => name));
   const streams = groupByStream(held, asked, forgotten);
   const interests = await findInterests(settings, account, servers, streams);
-  return streams.map((stream) => streamFacts(stream, interests, streams, servers[0]?.domain));
+  const flat = new Set(held.filter(({ isFlat }) => isFlat).map(({ server }) => server.name));
+  return streams.map((stream) => streamFacts(stream, interests, { streams, domain: servers[0]?.domain, flat }));
 }
 
 /** What a server holds of the account, by default with consumers and Raft groups. */
@@ -63,7 +64,8 @@ export async function heldOn(
   const askJsz = askingServer(settings, server.id, "JSZ");
   const found = await jetStreamAccount(askJsz, account, { streams: true, config: true, ...more });
   const details = found?.stream_detail ?? [];
-  return details.map((detail) => ({ server, detail }));
+  const isFlat = found !== undefined && (found.reserved_memory !== 0 || found.reserved_storage !== 0);
+  return details.map((detail) => ({ server, detail, isFlat }));
 }
 
 /** The names of these streams and their consumers, including forgotten ones. */
@@ -193,12 +195,14 @@ function preferLeader<T extends Reported<Led["detail"]>>(replicas: readonly T[])
   );
 }
 
-function streamFacts(
-  stream: StreamGroup,
-  interests: Interests,
-  streams: readonly StreamGroup[],
-  domain: string | undefined,
-): StreamFacts {
+interface Surroundings {
+  readonly streams: readonly StreamGroup[];
+  readonly domain: string | undefined;
+  /** Servers that apply flat limits. */
+  readonly flat: ReadonlySet<string>;
+}
+
+function streamFacts(stream: StreamGroup, interests: Interests, { streams, domain, flat }: Surroundings): StreamFacts {
   const { best, nodeMissingOn, consumers, forgotten } = stream;
   const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
@@ -214,7 +218,8 @@ function streamFacts(
     peers: peersOf(best),
     nodeMissingOn,
     origins: reportedOrigins(best.detail, leader === best.server),
-    ...defined({ created }),
+    ...defined({ created, lastAt: state.last_ts }),
+    flatOn: stream.reports.map(({ server }) => server).filter((server) => flat.has(server)),
     messages: state.messages,
     bytes: state.bytes,
     firstSeq: state.first_seq,
