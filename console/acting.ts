@@ -9,6 +9,7 @@ import { asRelightError, RelightError } from "../lib/errors.ts";
 import { readProgress } from "../lib/usecases/reports/account-history.ts";
 import { survey } from "../lib/usecases/reports/survey.ts";
 import { checkForm, checkOrigin, formToken, type PageContext, requireOperator } from "./guard.ts";
+import { onceOf } from "./once.ts";
 import type { Orders } from "./orders.ts";
 import type { ConsoleSettings } from "./settings.ts";
 import { show } from "./show.ts";
@@ -45,6 +46,7 @@ export const shortForm = bodyLimit({
 
 export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
   const { app } = settings;
+  const once = onceOf(settings.guard);
   let plans = 0;
   let streams = 0;
 
@@ -68,9 +70,10 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
     const [account, action] = [await accountOf(context), actionOf(context)];
     const plan = await planOf(account);
     const csrf = formToken(context, settings.guard);
+    const mark = once.mark(`${action} ${account}`);
     const mode = describeMode(app.mode);
     const name = await nameOf(settings, account);
-    const body = orderView({ account, name, action, plan, csrf, mode, error, reason });
+    const body = orderView({ account, name, action, plan, csrf, once: mark, mode, error, reason });
     return show(
       settings,
       context,
@@ -119,11 +122,14 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       ];
       const fault = faultOf(reason);
       if (fault !== undefined) return formPage(context, fault, reason);
-      orders.checkRoom();
-      const job = await app.console.request({ account, action, reason, actor: person.name });
-      settings.log.info("an order was given", { account, action, actor: person.name, correlation: job.id });
-      orders.start(job);
-      return context.redirect(`/account/${account}/order/${job.id}`, 303);
+      const correlation = await once.run(`${action} ${account}`, form["once"], async () => {
+        orders.checkRoom();
+        const job = await app.console.request({ account, action, reason, actor: person.name });
+        settings.log.info("an order was given", { account, action, actor: person.name, correlation: job.id });
+        orders.start(job);
+        return job.id;
+      });
+      return context.redirect(`/account/${account}/order/${correlation}`, 303);
     },
     progress: async (context) => {
       const { title, read, follow } = await progressOf(context);

@@ -75,7 +75,9 @@ export function signedIn(guard: Guard): MiddlewareHandler<{ Variables: Variables
     const person = guard.personOf(context);
     if (person === undefined) {
       if (context.req.method !== "GET") throw new RelightError("request.unauthorized", "sign in first");
-      return context.redirect("/sign-in", 303);
+      const { pathname, search } = new URL(context.req.url);
+      const to = pathname + search;
+      return context.redirect(to === "/" ? "/sign-in" : `/sign-in?to=${encodeURIComponent(to)}`, 303);
     }
     context.set("person", person);
     return next();

@@ -11,10 +11,10 @@ import { cookieOf, type Guard, sign } from "./guard.ts";
 
 /** Signing in at an OpenID Connect provider: authorization code flow with PKCE, state and nonce. */
 export interface OidcSignIn {
-  /** Where to send the browser. @throws RelightError `oidc.unavailable` */
-  begin(context: Context): Promise<URL>;
-  /** Who came back. @throws RelightError `request.unauthorized`, `request.locked`, `oidc.unavailable` */
-  finish(context: Context): Promise<Person>;
+  /** Where to send the browser. @param to where the person wants to go then @throws RelightError `oidc.unavailable` */
+  begin(context: Context, to: string): Promise<URL>;
+  /** Who came back, and where the person wanted to go. @throws RelightError `request.unauthorized`, `request.locked`, `oidc.unavailable` */
+  finish(context: Context): Promise<{ readonly person: Person; readonly to: string }>;
 }
 
 const COOKIE = "relight_oidc";
@@ -26,6 +26,7 @@ interface Attempt {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
+  readonly to: string;
 }
 
 export function oidcSignIn(
@@ -58,10 +59,10 @@ export function oidcSignIn(
   }
 
   return {
-    begin: async (context) => {
+    begin: async (context, to) => {
       const [client, config] = [await library(), await provider()];
       const verifier = client.randomPKCECodeVerifier();
-      const attempt = { state: client.randomState(), nonce: client.randomNonce(), verifier };
+      const attempt = { state: client.randomState(), nonce: client.randomNonce(), verifier, to };
       const content = Buffer.from(JSON.stringify(attempt)).toString("base64url");
       setCookie(context, COOKIE, `${content}.${sign(key, `oidc ${content}`)}`, cookie);
       return client.buildAuthorizationUrl(config, {
@@ -92,7 +93,8 @@ export function oidcSignIn(
       if (typeof name !== "string") throw access.refuse(caller, "the provider named nobody");
       const value = claims[settings.claim];
       const names = (Array.isArray(value) ? value : [value]).filter((one) => typeof one === "string");
-      return { name, role: access.roleIn(settings, names, name), way: "oidc" };
+      const person = { name, role: access.roleIn(settings, names, name), way: "oidc" } as const;
+      return { person, to: attempt.to };
     },
   };
 }

@@ -61,6 +61,8 @@ export interface OrderView extends Whose {
   readonly plan: PlanSeen;
   readonly mode: string;
   readonly csrf: string;
+  /** Sent twice, the form orders once. */
+  readonly once: string;
   /** What was wrong with the form that was sent. */
   readonly error?: string | undefined;
   readonly reason: string;
@@ -68,14 +70,14 @@ export interface OrderView extends Whose {
 
 /** The plan, and the form that asks why. */
 export function orderView(view: OrderView): Html {
-  const { account, name, action, plan, mode, csrf, error, reason } = view;
+  const { account, name, action, plan, mode, csrf, once, error, reason } = view;
   const wrong = error === undefined ? "" : html`<p class="error" id="wrong" role="alert">${error}</p>`;
   const described = error === undefined ? "reason-help" : "wrong reason-help";
   return html`${path(view)}<h1>${title(action)} ${nameOf(name || account)}</h1>
 <p>${ACTIONS[action]}.</p>
 ${planned(plan)}<p class="dim">${said(mode)}.</p>
 <form class="order" method="post" action="/account/${account}/order?do=${action}">
-<input type="hidden" name="csrf" value="${csrf}">
+<input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="once" value="${once}">
 <label for="reason">Reason</label>
 ${wrong}
 <input id="reason" name="reason" value="${reason}" required minlength="3" maxlength="500" autocomplete="off" aria-describedby="${described}" ${error === undefined ? "" : html`aria-invalid="true"`}>

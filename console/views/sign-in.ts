@@ -3,6 +3,8 @@ import type { Html } from "./layout.ts";
 
 export interface SignInView {
   readonly csrf: string;
+  /** Where the person goes then. */
+  readonly to: string;
   /** What was wrong with the form that was sent. */
   readonly error: string | undefined;
   readonly name: string;
@@ -11,13 +13,13 @@ export interface SignInView {
 }
 
 /** The ways to sign in that are configured. */
-export function signInView({ csrf, error, name, hasTokens, hasOidc }: SignInView): Html {
+export function signInView({ csrf, to, error, name, hasTokens, hasOidc }: SignInView): Html {
   const wrong = error === undefined ? "" : html`<p class="error" role="alert">${error}</p>`;
   const provider = hasOidc
-    ? html`<p><a class="button" href="/sign-in/oidc">Sign in with your organization</a></p>`
+    ? html`<p><a class="button" href="/sign-in/oidc?to=${encodeURIComponent(to)}">Sign in with your organization</a></p>`
     : "";
   const token = hasTokens
-    ? html`<form class="sign-in" method="post" action="/sign-in"><input type="hidden" name="csrf" value="${csrf}">
+    ? html`<form class="sign-in" method="post" action="/sign-in"><input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="to" value="${to}">
 <label for="name">Your name, for the journal</label><input id="name" name="name" value="${name}" required maxlength="200" autocomplete="name">
 <label for="token">Token</label><input id="token" name="token" type="password" required maxlength="500" autocomplete="current-password">
 <button class="primary">Sign in</button></form>`
@@ -27,4 +29,4 @@ export function signInView({ csrf, error, name, hasTokens, hasOidc }: SignInView
 }
 
 /** Shown for an instant after the provider sent the browser back. */
-export const signedInView = (): Html => html`<h1>Signed in</h1><p><a href="/">All accounts</a></p>`;
+export const signedInView = (to: string): Html => html`<h1>Signed in</h1><p><a href="${to}">Go on</a></p>`;

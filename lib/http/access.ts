@@ -60,7 +60,14 @@ export interface Access {
 /** The most characters of a name that a header or a claim gives. */
 const LONGEST_NAME = 200;
 
-export const isName = (text: string): boolean => text.trim() !== "" && text.length <= LONGEST_NAME && isPrintable(text);
+/** What is wrong with a name, to follow "the name"; undefined if nothing is. */
+export function faultOfName(text: string): string | undefined {
+  if (text.trim() === "") return "is empty";
+  if (text.length > LONGEST_NAME) return `has ${text.length} characters; at most ${LONGEST_NAME} are kept`;
+  return isPrintable(text) ? undefined : "has control characters or invisible ones";
+}
+
+export const isName = (text: string): boolean => faultOfName(text) === undefined;
 
 export function accessOf(
   settings: AccessSettings,
@@ -103,7 +110,8 @@ export function accessOf(
   function fromProxy(caller: Caller): Person | undefined {
     const name = trustedProxy && isIn(proxies, caller.address) ? caller.header(trustedProxy.user) : undefined;
     if (trustedProxy === undefined || name === undefined) return undefined;
-    if (!isName(name)) throw deny(`the header ${trustedProxy.user} has no name`);
+    const fault = faultOfName(name);
+    if (fault !== undefined) throw deny(`the name in the header ${trustedProxy.user} ${fault}`);
     const groups =
       trustedProxy.groups && (caller.header(trustedProxy.groups) ?? "").split(",").map((one) => one.trim());
     return { name, role: roleIn(trustedProxy, groups || [name], name), way: "trustedProxy" };

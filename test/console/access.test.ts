@@ -89,6 +89,7 @@ describeBrowser("signing in", () => {
       expect(new URL(page.url()).pathname).toBe("/sign-in");
       expect(await axeFaults(page)).toEqual([]);
       await signIn(page, OPERATOR);
+      expect(new URL(page.url()).pathname).toBe(`/account/${shop}`);
       expect(await page.locator(".who").first().textContent()).toContain("ada (operator)");
       const [session] = (await page.context().cookies()).filter(({ name }) => name === "relight_session");
       expect(session).toMatchObject({ httpOnly: true, sameSite: "Strict" });
@@ -194,10 +195,10 @@ describeBrowser("signing in", () => {
       provider.claims = { email: "ada@example.com", groups: ["all", group] };
       await using opened = await openPage(browser, LOOKS.light);
       const { page } = opened;
-      await page.goto(url);
+      await page.goto(`${url}account/${shop}?entries=600`);
       expect(await axeFaults(page)).toEqual([]);
       await page.getByRole("link", { name: "Sign in with your organization" }).click();
-      await page.waitForURL(url);
+      await page.waitForURL(`${url}account/${shop}?entries=600`);
       expect(await page.locator(".who").first().textContent()).toContain(`ada@example.com (${role})`);
       expect(opened.problems).toEqual([]);
     }

@@ -210,12 +210,16 @@ describeBrowser("an order", () => {
     const page = await fetch(url);
     const cookie = page.headers.get("set-cookie")?.split(";")[0] ?? "";
     expect(page.headers.get("set-cookie")).toMatch(/HttpOnly; SameSite=Strict/);
-    const csrf = /name="csrf" value="([^"]+)"/.exec(await page.text())?.[1] ?? "";
+    const html = await page.text();
+    const [csrf, once] = ["csrf", "once"].map(
+      (name) => new RegExp(`name="${name}" value="([^"]+)"`).exec(html)?.[1] ?? "",
+    ) as [string, string];
     const origin = new URL(console.url).origin;
-    const send = async (headers: Record<string, string>, form: Record<string, string>, to = url) => {
-      const body = new URLSearchParams({ reason: "a test", ...form });
-      return (await fetch(to, { method: "POST", redirect: "manual", headers, body })).status;
+    const post = (headers: Record<string, string>, form: Record<string, string>, to = url) => {
+      const body = new URLSearchParams({ reason: "a test", once, ...form });
+      return fetch(to, { method: "POST", redirect: "manual", headers, body });
     };
+    const send = async (...request: Parameters<typeof post>) => (await post(...request)).status;
     expect(await send({ origin, cookie }, {})).toBe(403);
     expect(await send({ origin, cookie }, { csrf: `${csrf}x` })).toBe(403);
     expect(await send({ origin }, { csrf })).toBe(403);
@@ -226,6 +230,17 @@ describeBrowser("an order", () => {
     expect(await send({ origin, cookie }, { csrf, reason: "x".repeat(20_000) })).toBe(400);
     expect(console.log()).toContain("from another site");
     expect(console.log()).not.toContain(csrf);
-    expect(await send({ origin, cookie }, { csrf })).toBe(303);
+    expect(await send({ origin, cookie }, { csrf, once: "" })).toBe(403);
+    expect(await send({ origin, cookie }, { csrf }, url.replace("verify", "heal"))).toBe(403);
+    // Whoever sends it twice gets to the first order.
+    const sent = await Promise.all([1, 2, 3].map(() => post({ origin, cookie }, { csrf })));
+    const places = new Set(sent.map((answer) => `${answer.status} ${answer.headers.get("location")}`));
+    expect([...places]).toEqual([expect.stringMatching(/^303 \/account\/\w+\/order\/[\w-]+$/)]);
+    const { json } = await relight(world, "journal", "APP", "--json");
+    const given = json.entries.filter(
+      ({ kind, data }: { kind: string; data: { reason: string } }) =>
+        kind === "job.requested" && data.reason === "a test",
+    );
+    expect(given).toHaveLength(1);
   });
 });

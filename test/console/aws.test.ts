@@ -53,9 +53,13 @@ describeAws(moto, "the console on AWS", (aws) => {
     const form = await get(`/account/${shop}/order?do=heal`);
     const page = await form.text();
     expect(page).toContain("No plan: the cluster can't be looked at from here.");
-    const csrf = /name="csrf" value="([^"]+)"/.exec(page)?.[1] ?? "";
+    const hidden = (name: string): string => new RegExp(`name="${name}" value="([^"]+)"`).exec(page)?.[1] ?? "";
     headers["cookie"] = form.headers.get("set-cookie")?.split(";")[0] ?? "";
-    const body = new URLSearchParams({ csrf, reason: "from far away" });
+    const body = new URLSearchParams({
+      csrf: hidden("csrf"),
+      once: hidden("once"),
+      reason: "from far away",
+    });
     const ordered = await pages.request(`http://localhost/account/${shop}/order?do=heal`, {
       method: "POST",
       headers,

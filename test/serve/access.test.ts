@@ -79,8 +79,14 @@ describe("a trusted proxy", () => {
     expect(access.letIn(caller({}, "10.1.2.3"))).toBeUndefined();
   });
 
-  test.each(["", "  ", "a\u0000b", "x".repeat(201)])("that names %j names nobody", (user) => {
-    expect(() => access.letIn(caller({ "x-user": user }, "10.1.2.3"))).toThrow(/has no name/);
+  test.each([
+    ["", /is empty/],
+    ["  ", /is empty/],
+    ["a\u0000b", /has control characters/],
+    ["ad\u200ba", /or invisible ones/],
+    ["x".repeat(5_000), /has 5000 characters; at most 200 are kept/],
+  ])("that names %j names nobody, and says why", (user, why) => {
+    expect(() => access.letIn(caller({ "x-user": user }, "10.1.2.3"))).toThrow(why);
   });
 
   test("gives roles by group, and none to others", () => {
