@@ -18,7 +18,7 @@ export const handler = middy<SQSEvent, unknown, Error, WithApp>()
 async function sendOne({ log, readPage, sendPage }: App, { body, messageId: message }: SQSRecord): Promise<string> {
   let whose: object = { message };
   try {
-    const page = readPage(body);
+    const page = await readPage(body);
     whose = { ...whose, ...correlationOf(page) };
     const result = await sendPage(page);
     log.info("a page was handled", { ...whose, told: result });

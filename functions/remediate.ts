@@ -1,7 +1,7 @@
 import middy from "@middy/core";
 import partialBatchFailure from "@middy/sqs-partial-batch-failure";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
-import { parseJob } from "../lib/adapters/aws/queue/sqs-jobs.ts";
+import { parseJob } from "../lib/adapters/aws/queue/job-message.ts";
 import type { App } from "../lib/compose/compose.ts";
 import { measuresOfMessage } from "../lib/domain/metrics/measures.ts";
 import { epochMillis } from "../lib/domain/time/time.ts";

@@ -1,6 +1,6 @@
-import pino from "pino";
 import { printableJson } from "./domain/time/printable.ts";
 import { redact, redactText } from "./domain/time/redact.ts";
+import { epochMillis, isoTime } from "./domain/time/time.ts";
 import type { Log } from "./ports/log.ts";
 
 const LEVELS = ["info", "warn", "error", "silent"] as const;
@@ -18,15 +18,22 @@ export interface LogOptions {
   readonly fields?: object;
 }
 
+/** As pino and bunyan number them, which log viewers know. */
+const LEVELS = { info: 30, warn: 40, error: 50, silent: Number.POSITIVE_INFINITY } as const;
+
 /** The one logger: JSON lines, each passed through {@link redact} and without characters that a terminal obeys. */
-export function createLog({ level, write, fields = {} }: LogOptions): Log {
-  const out = pino.destination({ fd: 2, sync: true });
-  const put = write ?? ((line: string) => void out.write(line));
-  const destination = { write: (line: string) => put(printableJson(line)) };
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+export function createLog({ level, write = onStandardError, fields = {} }: LogOptions): Log {
   const line =
     (at: "info" | "warn" | "error") =>
-    (message: string, data: object = {}) =>
-      logger[at](redact({ ...fields, ...data }) as object, redactText(message));
+    (message: string, data: object = {}): void => {
+      if (LEVELS[at] < LEVELS[level]) return;
+      const head = { level: LEVELS[at], time: isoTime(epochMillis(Date.now())) };
+      const entry = { ...head, ...(redact({ ...fields, ...data }) as object), msg: redactText(message) };
+      write(`${printableJson(JSON.stringify(entry, withBigInts))}\n`);
+    };
   return { info: line("info"), warn: line("warn"), error: line("error") };
 }
+
+const onStandardError = (line: string): void => void process.stderr.write(line);
+
+const withBigInts = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);

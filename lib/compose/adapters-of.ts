@@ -1,13 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../adapters/local/clock.ts";
-import { inProcessJobs } from "../adapters/local/in-process-jobs.ts";
-import { sqliteJournal } from "../adapters/local/sqlite-journal.ts";
-import { remoteSigner } from "../adapters/nats/account/operator-key.ts";
-import { succeedUser } from "../adapters/nats/account/system-user.ts";
+import type { inProcessJobs } from "../adapters/local/in-process-jobs.ts";
 import { checkTls, type Servers } from "../adapters/nats/connection/tls.ts";
-import { operatorSigner } from "../adapters/nats/jwt/jwt-codec.ts";
-import { commandRestarter } from "../adapters/restart/command.ts";
-import { webhookRestarter } from "../adapters/restart/webhook.ts";
 import type { Config } from "../config/config.ts";
 import type { Operator } from "../domain/claims/operator.ts";
 import { defined } from "../domain/time/defined.ts";
@@ -57,8 +51,12 @@ export async function openServers({ servers: addresses, tls }: Config["cluster"]
 
 /** The signer: a key that Relight reads, or one in KMS. */
 export async function openSigner(signingKey: string, secrets: Secrets, operator: Operator): Promise<Signer> {
-  if (!signingKey.startsWith("aws-kms:")) return operatorSigner(await secrets.read(signingKey), operator);
+  if (!signingKey.startsWith("aws-kms:")) {
+    const { operatorSigner } = await import("../adapters/nats/jwt/jwt-codec.ts");
+    return operatorSigner(await secrets.read(signingKey), operator);
+  }
   const { kmsKey } = await import("../adapters/aws/keys/kms-key.ts");
+  const { remoteSigner } = await import("../adapters/nats/account/operator-key.ts");
   return remoteSigner(await kmsKey(signingKey), operator);
 }
 
@@ -71,6 +69,7 @@ export async function openRotation(
   if (rotation === undefined) throw new RelightError("rotation.refused", "rotation.systemSigningKey is not configured");
   const { systemSigningKey, userLifetime: lifetime } = rotation;
   const { rotatingSecret } = await import("../adapters/aws/secrets/rotating-secret.ts");
+  const { succeedUser } = await import("../adapters/nats/account/system-user.ts");
   const mint: CredentialRotation["mint"] = async (current) =>
     succeedUser(current, {
       signingKey: await secrets.read(systemSigningKey),
@@ -82,15 +81,34 @@ export async function openRotation(
 }
 
 export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {
-  if (config.queue === "in-process") return inProcessJobs(local);
-  const { sqsClient, sqsJobs } = await import("../adapters/aws/queue/sqs-jobs.ts");
-  return sqsJobs({ queueUrl: config.queue.slice("sqs:".length), client: sqsClient() });
+  if (config.queue === "in-process") {
+    const { inProcessJobs } = await import("../adapters/local/in-process-jobs.ts");
+    return inProcessJobs(local);
+  }
+  return queuedJobs(config.queue.slice("sqs:".length));
+}
+
+/** Jobs in SQS, whose client is opened at the first of them: what works on a job seldom queues another. */
+function queuedJobs(queueUrl: string): Jobs {
+  const open = openOnce(async () => {
+    const { sqsClient, sqsJobs } = await import("../adapters/aws/queue/sqs-jobs.ts");
+    return sqsJobs({ queueUrl, client: sqsClient() });
+  });
+  return {
+    enqueue: async (job) => (await open()).enqueue(job),
+    enqueueAll: async (jobs) => (await open()).enqueueAll(jobs),
+    waiting: async () => (await open()).waiting(),
+    drain: async () => {},
+  };
 }
 
 export async function openJournal(config: Config): Promise<OpenJournal> {
   const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
   const shared = { clock: systemClock, scrub: scrubEntry, keeps: config.journalKeeps };
-  if (kind === "sqlite") return sqliteJournal({ path: resolvePath(config.baseDir, place), ...shared });
+  if (kind === "sqlite") {
+    const { sqliteJournal } = await import("../adapters/local/sqlite-journal.ts");
+    return sqliteJournal({ path: resolvePath(config.baseDir, place), ...shared });
+  }
   const { documentClient, dynamoDbJournal } = await import("../adapters/aws/journal/dynamodb-journal.ts");
   return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
 }
@@ -145,8 +163,12 @@ async function openRestarter(
   secrets: Secrets,
   env: Environment,
 ): Promise<Restarter> {
-  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText, ...defined({ passes }) });
+  if (command !== undefined) {
+    const { commandRestarter } = await import("../adapters/restart/command.ts");
+    return commandRestarter({ command, timeout, env, redactText, ...defined({ passes }) });
+  }
   if (webhook !== undefined) {
+    const { webhookRestarter } = await import("../adapters/restart/webhook.ts");
     const secret = await secrets.read(webhook.secret);
     return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
   }

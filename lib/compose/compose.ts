@@ -1,9 +1,5 @@
-import { parsePageEvent } from "../adapters/aws/pages/page-events.ts";
-import { type SignedRequest, verifySignature } from "../adapters/issuer/standard-webhooks.ts";
+import type { SignedRequest } from "../adapters/issuer/standard-webhooks.ts";
 import { httpMonitoring } from "../adapters/local/monitoring.ts";
-import { serverCertificates } from "../adapters/nats/connection/certificates.ts";
-import { openEvents } from "../adapters/nats/events/events.ts";
-import { jwtCodec } from "../adapters/nats/jwt/jwt-codec.ts";
 import type { AccountId } from "../domain/claims/account.ts";
 import type { AccountClaims } from "../domain/claims/claims.ts";
 import type { Expiring } from "../domain/expiry/expiring.ts";
@@ -26,22 +22,18 @@ import type { Timing } from "../usecases/context/timing.ts";
 import { ROTATING_SECRET_NEEDS } from "../usecases/context/writes.ts";
 import type { JobDependencies } from "../usecases/job/job.ts";
 import { findAccount, knownAccounts } from "../usecases/observe/inventory.ts";
-import { type Acceptance, acceptDelivery, type Delivery } from "../usecases/orders/accept-delivery.ts";
-import { changeLimits } from "../usecases/orders/change-limits.ts";
+import type { Acceptance, Delivery } from "../usecases/orders/accept-delivery.ts";
 import { type Console, type ConsoleDependencies, consoleOf } from "../usecases/orders/console.ts";
 import type { LimitOrder } from "../usecases/orders/plan-limits.ts";
 import type { RotationOrder, RotationPlan } from "../usecases/orders/plan-rotation.ts";
-import { type RotationEvent, type RotationStepDone, rotateCredentials } from "../usecases/orders/rotate-credentials.ts";
-import { type Rotation, rotate } from "../usecases/orders/rotate-key.ts";
-import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
-import { type Page, type SendResult, sendPage } from "../usecases/paging/send-page.ts";
-import { remediate } from "../usecases/remediate/remediate.ts";
+import type { RotationEvent, RotationStepDone } from "../usecases/orders/rotate-credentials.ts";
+import type { Rotation } from "../usecases/orders/rotate-key.ts";
+import type { Page, SendResult } from "../usecases/paging/send-page.ts";
 import type { Remediation } from "../usecases/remediate/remediation.ts";
-import { type ExpirySources, findExpiries, watchExpiries } from "../usecases/reports/expiries.ts";
-import { listedSchedule } from "../usecases/reports/schedule.ts";
-import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";
+import type { ExpirySources } from "../usecases/reports/expiries.ts";
+import type { Sweep, SweepOrder } from "../usecases/sweep/sweep.ts";
 import { type Ends, endsOf, onFreshRuns } from "../usecases/watch/fresh-runs.ts";
-import { type JobEnd, type Watching, watch } from "../usecases/watch/watch.ts";
+import type { JobEnd, Watching } from "../usecases/watch/watch.ts";
 import { openJobs, openRotation } from "./adapters-of.ts";
 import { readAccess } from "./open-access.ts";
 import { queueMeter } from "./open-observers.ts";
@@ -115,7 +107,7 @@ export interface App extends AsyncDisposable {
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
   /** Parses an event of the bus. @throws RelightError `event.invalid` */
-  readPage(body: string): Page;
+  readPage(body: string): Promise<Page>;
   /**
    * Sends the page of a bus event to the channels, once. @throws RelightError `page.busy`, `escalation.undeliverable`,
    * `journal.unavailable`
@@ -146,6 +138,10 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { timeout, systemCredentials: reference } = config.cluster;
 
   const runner: JobDependencies = { ...base, context, ...defined({ announcer: parts.announcer }) };
+  const runRemediation = async (job: NewJob): Promise<Remediation> => {
+    const { remediate } = await import("../usecases/remediate/remediate.ts");
+    return remediate(runner, job);
+  };
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
@@ -153,7 +149,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     onQueued: queueMeter(base.metrics, base.clock),
     work: async (job) => {
       if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began");
-      results.push(await remediate(runner, job));
+      results.push(await runRemediation(job));
     },
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
@@ -173,41 +169,11 @@ export async function openApp(options: AppOptions): Promise<App> {
     systemCredentials: reference,
     credentials: config.watch.credentials,
     retiring: config.operator.retiring,
-    certificates: () => serverCertificates(config.cluster.servers, timeout),
+    certificates: async () => {
+      const { serverCertificates } = await import("../adapters/nats/connection/certificates.ts");
+      return serverCertificates(config.cluster.servers, timeout);
+    },
   };
-
-  async function runSweep(
-    trigger: Trigger,
-    reason: string,
-    which: SweepOrder["which"] = trigger === "schedule" ? "due" : "everything",
-  ): Promise<SweepReport> {
-    try {
-      const opened = await context();
-      const listed = listedSchedule(opened, config.operator.retiring);
-      const sweeping = {
-        ...opened,
-        metrics: base.metrics,
-        jobs,
-        configured,
-        settings: config.sweep,
-        onListed: listed.add,
-      };
-      const report = await sweep(sweeping, { trigger, reason, which });
-      await jobs.drain();
-      await sweepWorked(await parts.pager(), base.newId());
-      const changed = results.filter(({ pushed }) => pushed !== undefined).map(({ verdict }) => verdict.account);
-      await listed
-        .schedule(changed)
-        .then(async (known) => watchExpiries(await context(), expirySources, base.newId(), known))
-        .catch((thrown: unknown) =>
-          log.error("expiries could not be checked", { error: asRelightError(thrown).toJSON() }),
-        );
-      return { ...report, results, failures };
-    } catch (thrown) {
-      await pageSweepFailure(await parts.pager(), base.newId(), asRelightError(thrown));
-      throw thrown;
-    }
-  }
 
   async function order(job: Job): Promise<JobEnd> {
     await jobs.enqueue(job);
@@ -217,6 +183,10 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 
   async function runWatch({ onListening, ...settings }: WatchSettings): Promise<void> {
+    const [{ openEvents }, { watch }] = await Promise.all([
+      import("../adapters/nats/events/events.ts"),
+      import("../usecases/watch/watch.ts"),
+    ]);
     const systemCredentials = await secrets.read(reference);
     const servers = await parts.servers();
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
@@ -251,11 +221,18 @@ export async function openApp(options: AppOptions): Promise<App> {
     journal,
     configured,
     context,
-    sweep: runSweep,
+    sweep: async (trigger, reason, which = trigger === "schedule" ? "due" : "everything") => {
+      const { runSweep } = await import("./run-sweep.ts");
+      const run = { parts, jobs, expirySources, results };
+      return { ...(await runSweep(run, { trigger, reason, which })), results, failures };
+    },
     order,
     watch: runWatch,
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
-    expiries: async () => findExpiries(await context(), expirySources),
+    expiries: async () => {
+      const { findExpiries } = await import("../usecases/reports/expiries.ts");
+      return findExpiries(await context(), expirySources);
+    },
     links: config.links,
     listen: config.serve.listen,
     access: () => readAccess(config, secrets),
@@ -265,21 +242,38 @@ export async function openApp(options: AppOptions): Promise<App> {
     findOffline: (text) => findAccount(deps, text),
     accounts: async (text) =>
       text === undefined ? knownAccounts(await context(), configured) : [await findAccount(deps, text, context)],
-    remediate: (job) => remediate(runner, job),
-    changeLimits: (order) => changeLimits(runner, order),
-    rotateKey: (order, plan) => rotate(runner, order, plan),
+    remediate: runRemediation,
+    changeLimits: async (order) => {
+      const { changeLimits } = await import("../usecases/orders/change-limits.ts");
+      return changeLimits(runner, order);
+    },
+    rotateKey: async (order, plan) => {
+      const { rotate } = await import("../usecases/orders/rotate-key.ts");
+      return rotate(runner, order, plan);
+    },
     authenticate: async (request) => {
+      const { verifySignature } = await import("../adapters/issuer/standard-webhooks.ts");
       const references = config.issuerWebhook?.secrets ?? [];
       return verifySignature(request, await Promise.all(references.map((each) => secrets.read(each))));
     },
-    accept: (delivery) => acceptDelivery({ ...base, jobs: deps.jobs, codec: jwtCodec, operator }, delivery),
-    readPage: parsePageEvent,
-    sendPage: (page) => sendPage({ ...base, escalation: parts.channels }, page),
+    accept: async (delivery) => {
+      const [{ acceptDelivery }, { jwtCodec }] = await Promise.all([
+        import("../usecases/orders/accept-delivery.ts"),
+        import("../adapters/nats/jwt/jwt-codec.ts"),
+      ]);
+      return acceptDelivery({ ...base, jobs: deps.jobs, codec: jwtCodec, operator }, delivery);
+    },
+    readPage: async (body) => (await import("../adapters/aws/pages/page-events.ts")).parsePageEvent(body),
+    sendPage: async (page) => {
+      const { sendPage } = await import("../usecases/paging/send-page.ts");
+      return sendPage({ ...base, escalation: parts.channels }, page);
+    },
     console: consoleOf(deps),
     rotateCredentials: async (event) => {
       const prove = async (systemCredentials: string): Promise<void> => {
         await using _cluster = await parts.connectWith(systemCredentials);
       };
+      const { rotateCredentials } = await import("../usecases/orders/rotate-credentials.ts");
       const { secret, mint } = await openRotation(config, secrets, base);
       const mayRotate = guarded(base.mode, secret, ROTATING_SECRET_NEEDS);
       return rotateCredentials({ ...base, secret: mayRotate, mint, reference, prove }, event);

@@ -2,10 +2,7 @@ import { randomUUID } from "node:crypto";
 import { measuredEscalation } from "../adapters/escalation/measured.ts";
 import { systemClock } from "../adapters/local/clock.ts";
 import { noMetrics, noTracer } from "../adapters/local/no-observers.ts";
-import { accountOf, systemUserOf } from "../adapters/nats/account/system-user.ts";
 import type { Servers } from "../adapters/nats/connection/tls.ts";
-import { jwtCodec, parseOperator } from "../adapters/nats/jwt/jwt-codec.ts";
-import { openCluster } from "../adapters/nats/probes/cluster.ts";
 import { accountSettings, type Config, loadConfig, type Overrides } from "../config/config.ts";
 import type { AccountId, AccountSettings } from "../domain/claims/account.ts";
 import type { Operator } from "../domain/claims/operator.ts";
@@ -123,6 +120,13 @@ export interface Parts extends AsyncDisposable {
 /** How many accounts a run remedies at once. Checks and renewals cost a cluster little; elections and restored streams do not. */
 const REMEDIED_AT_ONCE = 4;
 
+/*
+ * What talks to NATS is imported when it is used: some functions never do. What a function always uses is loaded with it
+ * (scripts/build.ts).
+ */
+const jwts = () => import("../adapters/nats/jwt/jwt-codec.ts");
+const systemUsers = () => import("../adapters/nats/account/system-user.ts");
+
 const JOURNAL_STEPS = {
   append: "journal append",
   read: "journal read",
@@ -173,7 +177,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const secrets = tracedPort(tracer, createSecrets({ baseDir: config.baseDir, env, onExposed }), {
     read: "read secret",
   });
-  const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));
+  const operator = openOnce(async () => {
+    const { parseOperator } = await jwts();
+    return parseOperator(await secrets.read(config.operator.jwt));
+  });
   const servers = openOnce(() => openServers(config.cluster, secrets));
   if (upFront) await operator();
   if (upFront) await servers();
@@ -194,7 +201,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { restarts, open: openRestarter } = restartsAsNeeded(config, secrets, env, lasts);
   if (upFront) await openRestarter();
   // Read each once per run.
-  const source = openOnce(async () => openSource(config, await operator(), jwtCodec));
+  const source = openOnce(async () => openSource(config, await operator(), (await jwts()).jwtCodec));
   const signer = signerOf(config, secrets, operator);
   const base: Base = {
     mode,
@@ -215,20 +222,23 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   };
 
   const { timeout } = config.cluster;
-  const connectWith = async (systemCredentials: string): Promise<Cluster> =>
-    openCluster({
+  const connectWith = async (systemCredentials: string): Promise<Cluster> => {
+    const { openCluster } = await import("../adapters/nats/probes/cluster.ts");
+    return openCluster({
       servers: await servers(),
       systemCredentials,
       timeout,
       clock: systemClock,
       operator: await operator(),
     });
+  };
   const connect = async (): Promise<Cluster> => connectWith(await secrets.read(config.cluster.systemCredentials));
   // Do not retry an unreachable cluster in the same run, because the run would wait again for each account.
   let opening: Promise<Cluster> | undefined;
 
   // The operator JWT may not name the system account; then the servers' configuration does.
   async function withSystemAccount(known: Operator): Promise<Operator> {
+    const { accountOf } = await systemUsers();
     const account = known.systemAccount ?? accountOf(await secrets.read(config.cluster.systemCredentials));
     return account === undefined ? known : { ...known, systemAccount: account };
   }
@@ -238,10 +248,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     const trusted = await withSystemAccount(await operator());
     opening ??= tracer.step("connect to NATS", connect);
     const { resolver, probes, assets, reopen } = await opening;
+    const { jwtCodec: codec } = await jwts();
     const { restarter, ...whyNone } = restarts;
     return {
       ...base,
-      codec: jwtCodec,
+      codec,
       operator: trusted,
       policy: config.policy,
       policyOf: policiesOf(config, trusted),
@@ -250,7 +261,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       probes: tracedPort(tracer, guarded(mode, probes, PROBES_NEED), { observe: "look" }),
       assets: guarded(mode, assets, ASSETS_NEED),
       ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
-      systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),
+      systemUser: async () => (await systemUsers()).systemUserOf(await secrets.read(config.cluster.systemCredentials)),
       ...defined({ signer, signal }),
       // Without a time limit this is a person's command, which should fail at once.
       ...(lasts === undefined ? {} : { waitsWhileBusy: millis(Math.min(base.timing.busy.timeout, lasts / 4)) }),

@@ -8,7 +8,8 @@ import {
 import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { waitFor } from "../../lab/wait.ts";
-import { batchesOf, deduplicationId, parseJob, sqsJobs } from "../../lib/adapters/aws/queue/sqs-jobs.ts";
+import { parseJob } from "../../lib/adapters/aws/queue/job-message.ts";
+import { batchesOf, deduplicationId, sqsJobs } from "../../lib/adapters/aws/queue/sqs-jobs.ts";
 import { inProcessJobs } from "../../lib/adapters/local/in-process-jobs.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { RelightError } from "../../lib/errors.ts";

@@ -7,11 +7,9 @@ import {
   SendMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import * as z from "zod";
-import { isAccountId } from "../../../domain/claims/account.ts";
-import { type JsonObject, parseJson } from "../../../domain/time/json.ts";
+import type { JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
-import type { Job, Jobs, Trigger } from "../../../ports/jobs.ts";
+import type { Job, Jobs } from "../../../ports/jobs.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 export const sqsClient = (): SQSClient => new SQSClient(CLIENT_SETTINGS);
@@ -123,51 +121,6 @@ export function* batchesOf(jobs: readonly Job[]): Iterable<readonly Job[]> {
 /** A hash of the job's id, which may be too long for SQS or contain characters that SQS refuses. */
 export function deduplicationId({ id }: Pick<Job, "id">): string {
   return hash("sha256", id);
-}
-
-// Records, so the compiler checks that the names are complete.
-const ACTIONS: Record<Job["action"], true> = {
-  remediate: true,
-  heal: true,
-  renew: true,
-  push: true,
-  verify: true,
-};
-const TRIGGERS: Record<Trigger, true> = {
-  schedule: true,
-  webhook: true,
-  manual: true,
-  event: true,
-  resume: true,
-};
-
-const schema = z.strictObject({
-  account: z.string().refine(isAccountId, { message: "is not an account's public key" }),
-  trigger: z.enum(Object.keys(TRIGGERS) as Trigger[]),
-  reason: z.string(),
-  action: z.enum(Object.keys(ACTIONS) as Job["action"][]),
-  token: z.string().exactOptional(),
-  correlation: z.string().min(1).exactOptional(),
-  id: z.string().min(1),
-});
-
-/**
- * Parses the body of a message. Refuses unknown keys: they come from a newer version, and ignoring them would do something
- * else than requested.
- * @throws RelightError `job.invalid` with every fault; never quotes the body.
- */
-export function parseJob(body: string): Job {
-  const value = parseJson(body);
-  if (value === undefined) throw invalidJob(["body: is not JSON"]);
-  const parsed = schema.safeParse(value);
-  if (!parsed.success)
-    throw invalidJob(parsed.error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`));
-  return parsed.data;
-}
-
-function invalidJob(faults: string[]): RelightError {
-  const message = `a message of the queue is not a job: ${faults.join("; ")}`;
-  return new RelightError("job.invalid", message, { details: { faults } });
 }
 
 function queueError(queueUrl: string, what: string, cause: unknown, more: JsonObject = {}): RelightError {

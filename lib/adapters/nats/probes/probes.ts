@@ -27,7 +27,6 @@ import { ask, readJson } from "../connection/asking.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import { serversTrust } from "../connection/trust.ts";
 import type { KindOf } from "../jwt/resolver-kinds.ts";
-import { lookAsAccount } from "../streams/account-view.ts";
 import { existingOn } from "../streams/existing.ts";
 import { forgottenBy } from "../streams/forgotten.ts";
 import { listenToOrigins } from "../streams/heartbeats.ts";
@@ -48,6 +47,8 @@ export interface ProbeSettings {
   servers(): Promise<readonly ServerInfo[]>;
   readonly kindOf: KindOf;
 }
+
+const asAccounts = () => import("../streams/account-view.ts");
 
 export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
   const { clock, resolver } = settings;
@@ -94,6 +95,8 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const wanted = { questions, holdings };
     const listened = async (reported: Probe<readonly StreamFacts[]>) =>
       reported.ok && listens ? probe(() => listenToOrigins(settings, account, able, reported.value)) : reported;
+    // A sweep, which looks at no account, needs no JetStream client.
+    const { lookAsAccount } = await asAccounts();
     // Right after the servers' answers, to compare the same state.
     const [accountView, streams, elsewhere] = await Promise.all([
       lookAsAccount(asAccount, account, accountKey, facts, running, wanted),
