@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
-import { type App, openApp } from "../lib/compose/compose.ts";
+import { type App, keptSecrets, openApp } from "../lib/compose/compose.ts";
 import { openTracer } from "../lib/compose/open-observers.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { millis } from "../lib/domain/time/time.ts";
@@ -29,7 +29,7 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
       const signal = AbortSignal.timeout(Math.floor(lasts / 2));
       const tracer = await openTracer();
       Object.assign(context, { tracer });
-      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts, tracer }) });
+      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts, tracer, keptSecrets: kept }) });
       log.info("started");
       warnOnce(context.app);
     },
@@ -44,6 +44,9 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
     },
   };
 }
+
+/** Of this environment that Lambda started; it may run for hours. */
+const kept = keptSecrets();
 
 let isWarned = false;
 

@@ -47,6 +47,8 @@ export const ASSUMED = {
   /** The share of cold starts; sweeps are always cold. */
   coldStarts: 0.02,
   secrets: 6,
+  /** How long a process keeps what a check reads, in minutes (lib/compose/secrets.ts). */
+  secretsKept: 5,
   /** Messages that a sweep sends in one request. */
   batch: 10,
   /** Milliseconds until AWS answers a call; the emulator's time is not representative. */
@@ -84,6 +86,9 @@ export function looksOf({ verifyEvery }: Setting): number {
   return looks.reduce((sum, each) => sum + each, 0) / looks.length;
 }
 
+/** What `remediate` does. */
+const JOBS: readonly Step[] = ["look", "renewal", "heal"];
+
 interface Runs {
   readonly step: Step;
   readonly count: number;
@@ -118,6 +123,11 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     return total + (count * seconds * memory) / 1024;
   }, 0);
   const jobs = looksAMonth + renewals + accounts * healed;
+  const atOnce = (jobs / (month * 60)) * secondsOf(steps.look, MEMORY.remediate);
+  // A new process reads what checks need, and then whenever it was kept long enough. What else a job reads it always reads.
+  const runsOfProcess = (jobs / month) * (ASSUMED.secretsKept / Math.max(1, Math.ceil(atOnce)));
+  const reading = Math.min(1, cold + 1 / Math.max(1, runsOfProcess));
+  const jobsKeep = (step: Step): number => (JOBS.includes(step) ? steps.look.secrets * (1 - reading) : 0);
   const perSecond = all / (month * 60);
   const traces = perSecond <= 1 ? all : (1 + 0.05 * (perSecond - 1)) * month * 60;
   const logGb = (sum(({ logs }) => logs) + all * ASSUMED.linesOfLambda) / GB;
@@ -146,7 +156,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
       costOf("secret", ASSUMED.secrets) +
       costOf(
         "secretCall",
-        sum(({ secrets }) => secrets),
+        runs.reduce((total, { step, count }) => total + count * (usageOf(step).secrets - jobsKeep(step)), 0),
       ),
     // DynamoDB requests its key every five minutes for each role; three roles are active.
     KMS: costOf("kmsCall", sweeps * 3),
@@ -159,7 +169,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     lines,
     looksAMonth,
     total: Object.values(lines).reduce((total, each) => total + each, 0),
-    atOnce: (jobs / (month * 60)) * secondsOf(steps.look, MEMORY.remediate),
+    atOnce,
     sweepTakes: secondsOf(sweepUsage, MEMORY.sweep),
   };
 }

@@ -113,6 +113,20 @@ export async function openJournal(config: Config): Promise<OpenJournal> {
   return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
 }
 
+/** A read-only journal. A run that writes nothing needs no lease. */
+export function unwritten(journal: OpenJournal): OpenJournal {
+  return {
+    append: async () => undefined,
+    read: (query) => journal.read(query),
+    accounts: () => journal.accounts(),
+    latest: (accounts) => journal.latest(accounts),
+    acquire: async () => true,
+    heldUntil: (key) => journal.heldUntil(key),
+    release: async () => undefined,
+    [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.(),
+  };
+}
+
 /** How long a restart may take after the request, until the server is back and everything works; milliseconds. */
 const RESTART_TAKES = 300_000;
 

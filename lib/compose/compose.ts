@@ -39,6 +39,8 @@ import { readAccess } from "./open-access.ts";
 import { queueMeter } from "./open-observers.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
 
+export { type KeptSecrets, keptSecrets } from "./secrets.ts";
+
 export interface AppOptions extends PartsOptions {
   /** Where orders of the API and the webhook go, instead of a queue that ends with this run. */
   readonly enqueue?: (job: Job) => Promise<void>;

@@ -34,12 +34,13 @@ import {
   openServers,
   openSigner,
   restartsAsNeeded,
+  unwritten,
 } from "./adapters-of.ts";
 import { busEscalation, channelsAsNeeded, nobodyPagedWarning, openBus, openEscalation } from "./open-escalation.ts";
 import { bothMetrics, openMetrics } from "./open-observers.ts";
 import { openOnce } from "./open-once.ts";
 import { openSource } from "./open-source.ts";
-import { createSecrets } from "./secrets.ts";
+import { createSecrets, type KeptSecrets, keptOf, withCurrent } from "./secrets.ts";
 
 export interface PartsOptions {
   readonly configFile: string;
@@ -68,6 +69,8 @@ export interface PartsOptions {
   readonly writeMetrics?: (line: string) => void;
   /** Only reports what would be done; writes nothing and pages nobody. */
   readonly dryRun?: boolean;
+  /** What earlier runs in this process read of the secrets that nearly every run needs; by default each run reads them. */
+  readonly keptSecrets?: KeptSecrets;
   /** The configuration's path in commands on pages; absent if people need not name it. */
   readonly namesConfig?: string;
   /** Replaces {@link TIMING}, for tests. */
@@ -143,20 +146,6 @@ const noEscalation: Escalation = { send: async () => undefined };
 /** For a dry run: jobs run in this process, not through a queue without the dry-run mode, and no events are sent. */
 const withoutTrace = ({ events: _events, ...config }: Config): Config => ({ ...config, queue: "in-process" });
 
-/** A read-only journal. A run that writes nothing needs no lease. */
-function unwritten(journal: OpenJournal): OpenJournal {
-  return {
-    append: async () => undefined,
-    read: (query) => journal.read(query),
-    accounts: () => journal.accounts(),
-    latest: (accounts) => journal.latest(accounts),
-    acquire: async () => true,
-    heldUntil: (key) => journal.heldUntil(key),
-    release: async () => undefined,
-    [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.(),
-  };
-}
-
 /** What the command line and the environment override. */
 export const overridesOf = ({ env = process.env, natsContext, listen }: PartsOptions): Overrides => ({
   ...env,
@@ -174,9 +163,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { onAdvice = (text: string) => log.warn(text) } = options;
   const onExposed = (path: string): void =>
     onAdvice(`every user of this machine can read the key in ${path}; run chmod 600 ${path}`);
-  const secrets = tracedPort(tracer, createSecrets({ baseDir: config.baseDir, env, onExposed }), {
-    read: "read secret",
-  });
+  const secrets = tracedPort(
+    tracer,
+    createSecrets({ baseDir: config.baseDir, env, onExposed, kept: keptOf(config, options.keptSecrets) }),
+    {
+      read: "read secret",
+    },
+  );
   const operator = openOnce(async () => {
     const { parseOperator } = await jwts();
     return parseOperator(await secrets.read(config.operator.jwt));
@@ -232,7 +225,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       operator: await operator(),
     });
   };
-  const connect = async (): Promise<Cluster> => connectWith(await secrets.read(config.cluster.systemCredentials));
+  const connect = (): Promise<Cluster> =>
+    withCurrent(secrets, async () => connectWith(await secrets.read(config.cluster.systemCredentials)));
   // Do not retry an unreachable cluster in the same run, because the run would wait again for each account.
   let opening: Promise<Cluster> | undefined;
 

@@ -2,6 +2,11 @@
 export interface Secrets {
   /** @throws RelightError `secret.*`; its message never contains the secret. */
   read(reference: string): Promise<string>;
+  /**
+   * After a refusal: drops what an earlier run read and this one uses, so that it is read again. False if there is nothing
+   * of that kind, so the refusal stands.
+   */
+  renew?(): boolean;
 }
 
 /** A secret in rotation, as in AWS Secrets Manager: the next version is prepared beside the current one. */

@@ -12,7 +12,9 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { secretsManagerClient, secretsManagerSecrets } from "../../lib/adapters/aws/secrets/secrets-manager.ts";
-import { createSecrets } from "../../lib/compose/secrets.ts";
+import { createSecrets, keptOf, keptSecrets, withCurrent } from "../../lib/compose/secrets.ts";
+import { millis } from "../../lib/domain/time/time.ts";
+import { RelightError } from "../../lib/errors.ts";
 import type { Secrets } from "../../lib/ports/secrets.ts";
 import { fakeSecrets } from "../support/fakes/secrets.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
@@ -107,6 +109,52 @@ describe("environment", () => {
   });
 });
 
+describe("after a refusal", () => {
+  const refusal = new RelightError("nats.unauthorized", "no");
+  /** Work that is refused until a kept secret was read again. */
+  function worker({ kept, heals = true, error = refusal }: { kept: boolean; heals?: boolean; error?: RelightError }) {
+    let [isKept, tries] = [kept, 0];
+    const renew = (): boolean => {
+      const was = isKept;
+      isKept = false;
+      return was;
+    };
+    const work = async (): Promise<number> => {
+      tries += 1;
+      if (isKept || !heals) throw error;
+      return tries;
+    };
+    return { run: () => withCurrent({ read: async () => "", renew }, work), tries: () => tries };
+  }
+
+  test("the work is done once more with what the store has now", async () => {
+    expect(await worker({ kept: true }).run()).toBe(2);
+  });
+
+  test("it stands if the store's own secret is refused, or if it is no refusal", async () => {
+    const still = worker({ kept: true, heals: false });
+    await expect(still.run()).rejects.toBe(refusal);
+    expect(still.tries()).toBe(2);
+    const own = worker({ kept: false, heals: false });
+    await expect(own.run()).rejects.toBe(refusal);
+    expect(own.tries()).toBe(1);
+    const away = worker({ kept: true, error: new RelightError("nats.unreachable", "no") });
+    await expect(away.run()).rejects.toMatchObject({ code: "nats.unreachable" });
+    expect(away.tries()).toBe(1);
+  });
+});
+
+test("only the system user and the accounts' keys are kept", () => {
+  const cluster = { systemCredentials: "aws-sm://relight/system" };
+  const accounts = [{ id: "A", signingKey: "aws-sm://relight/accounts#APP" }, { id: "B" }];
+  const secrets = keptSecrets();
+  expect(keptOf({ cluster, accounts } as never, secrets)?.references).toEqual([
+    "aws-sm://relight/system",
+    "aws-sm://relight/accounts#APP",
+  ]);
+  expect(keptOf({ cluster, accounts } as never, undefined)).toBeUndefined();
+});
+
 describeAws(moto, "Secrets Manager on moto", (settings) => {
   const client = new SecretsManagerClient(settings);
   afterAll(() => client.destroy());
@@ -155,6 +203,42 @@ async function create(client: SecretsManagerClient, value: string | Uint8Array):
 }
 
 function secretsManagerTests(settings: MotoSettings, client: SecretsManagerClient, newRun: () => Secrets): void {
+  test("what is kept is not read again by the next run, until it is refused or old", async () => {
+    const [name, other] = [await create(client, '{"A":"old","B":"b"}'), await create(client, "old")];
+    let now = 0;
+    const secrets = keptSecrets({ monotonic: () => millis(now) }, millis(1_000));
+    const keptRun = () =>
+      createSecrets({
+        baseDir: folder,
+        env: {},
+        secretsManager: () => client,
+        kept: { secrets, references: [`aws-sm://${name}#A`] },
+      });
+    const put = (id: string, text: string) =>
+      client.send(new PutSecretValueCommand({ SecretId: id, SecretString: text }));
+    const first = keptRun();
+    expect(await first.read(`aws-sm://${name}#A`)).toBe("old");
+    expect(await first.read(`aws-sm://${other}`)).toBe("old");
+    // It read them itself, so a refusal stands.
+    expect(first.renew?.()).toBe(false);
+    await put(name, '{"A":"new","B":"b2"}');
+    await put(other, "new");
+
+    const second = keptRun();
+    expect(await second.read(`aws-sm://${name}#A`)).toBe("old");
+    // Nobody said to keep this one.
+    expect(await second.read(`aws-sm://${other}`)).toBe("new");
+    expect(second.renew?.()).toBe(true);
+    expect(await second.read(`aws-sm://${name}#A`)).toBe("new");
+    expect(second.renew?.()).toBe(false);
+
+    await put(name, '{"A":"newest","B":"b3"}');
+    now += 999;
+    expect(await keptRun().read(`aws-sm://${name}#B`)).toBe("b2");
+    now += 1;
+    expect(await keptRun().read(`aws-sm://${name}#A`)).toBe("newest");
+  });
+
   test("a version in preparation is not returned until it is in force", async () => {
     const name = await create(client, "current");
     const pending = { SecretId: name, SecretString: "pending", VersionStages: ["AWSPENDING"] };

@@ -92,10 +92,15 @@ interface Judged {
 async function lookAt(context: Context, account: AccountId, listens: boolean): Promise<Judged> {
   const { probes, journal, operator } = context;
   const expected = expectationsOf(context.settingsOf(account));
-  const key = await probe(() => accountKeyOf(context, account));
-  const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
-  // An unreadable account key affects only this account: it is checked without its own view.
-  const observation = key.ok ? seen : { ...seen, accountView: key };
+  const observe = async (): Promise<Observation> => {
+    const key = await probe(() => accountKeyOf(context, account));
+    const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
+    // An unreadable account key affects only this account: it is checked without its own view.
+    return key.ok ? seen : { ...seen, accountView: key };
+  };
+  const first = await observe();
+  // The key may have been rotated since an earlier run read it.
+  const observation = isKeyRefused(first) && context.secrets.renew?.() === true ? await observe() : first;
   const [remembered, sight] = await Promise.all([memoryOf(journal, account), sightOf(journal, account)]);
   const isProved = provedBy(context);
   const lost = sight === undefined ? [] : newLosses(lossesSince(sight, observation), remembered, sight);
@@ -124,6 +129,12 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const seenSource = defined({ source });
   const look = { observation, verdict, claims, known, memorySeen, presence, lost, ...seenSource };
   return { look, standards };
+}
+
+/** Also if the claims no longer have the key, because then nothing is asked with it. */
+function isKeyRefused({ accountView }: Observation): boolean {
+  if (accountView.ok === "not-asked") return accountView.keptOut === true;
+  return !accountView.ok && (accountView.code === "nats.unauthorized" || accountView.code === "secret.malformed");
 }
 
 /** An unreadable source is a failed probe, not an answer. */

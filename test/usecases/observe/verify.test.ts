@@ -213,3 +213,38 @@ test("an account with an unreadable key is checked without it", async () => {
   expect(done.verdict).toMatchObject({ health: "unknown", depth: "system" });
   expect(done.verdict.findings[0]?.message).toMatch(/file:elsewhere is not there/);
 });
+
+describe("an account's key that was rotated since an earlier run read it", () => {
+  const OLD = virtualKey("account", "an old signing key").seed;
+  /** Keeps the old key until it is refused. */
+  function keeping(world: VirtualWorld) {
+    const { secrets } = world.newContext();
+    let isKept = true;
+    let renewals = 0;
+    const read = async (reference: string): Promise<string> => (isKept ? OLD : secrets.read(reference));
+    const renew = (): boolean => {
+      renewals += 1;
+      const was = isKept;
+      isKept = false;
+      return was;
+    };
+    return { secrets: { read, renew }, renewals: () => renewals };
+  }
+
+  test("is read again when servers refuse it, within the same look", async () => {
+    const world = newWorld();
+    const { secrets, renewals } = keeping(world);
+    const { verdict } = await lookOnce(world.newContext({ secrets }), APP.id);
+    expect(verdict).toMatchObject({ health: "healthy", depth: "account" });
+    expect(renewals()).toBe(1);
+  });
+
+  test("is not asked for again if it is the current one", async () => {
+    const world = newWorld();
+    const read = async (): Promise<string> => OLD;
+    const secrets = { read, renew: () => false };
+    const seen = await lookOnce(world.newContext({ secrets }), APP.id);
+    expect(seen.observation.accountView).toMatchObject({ ok: false, code: "nats.unauthorized" });
+    expect(seen.verdict.health).not.toBe("healthy");
+  });
+});

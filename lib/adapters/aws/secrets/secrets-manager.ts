@@ -21,18 +21,26 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 
 export const secretsManagerClient = (): SecretsManagerClient => new SecretsManagerClient(CLIENT_SETTINGS);
 
+/** What earlier runs in this process read, by the name of the secret. */
+export interface KeptTexts {
+  /** What is kept, or else what `fetch` reads. */
+  read(name: string, fetch: () => Promise<string>): Promise<string>;
+}
+
+const NOTHING_KEPT: KeptTexts = { read: (_name, fetch) => fetch() };
+
 /**
  * Secrets in AWS Secrets Manager: `aws-sm://NAME` is the whole text, `aws-sm://NAME#FIELD` a text field of a JSON object.
  * NAME may contain slashes or be an ARN. Reads only the current version (`AWSCURRENT`), because one in rotation
  * (`AWSPENDING`) does not work yet.
  */
-export function secretsManagerSecrets(client: SecretsManagerClient): Secrets {
+export function secretsManagerSecrets(client: SecretsManagerClient, kept = NOTHING_KEPT): Secrets {
   return {
     read: async (reference) => {
       const [, name, field] = REFERENCE.exec(reference) ?? [];
       if (name === undefined)
         throw new RelightError("secret.invalid_reference", `${reference} is not aws-sm://NAME#FIELD`);
-      const text = textOf(await fetchCurrent(client, name, reference), reference);
+      const text = await kept.read(name, async () => textOf(await fetchCurrent(client, name, reference), reference));
       return field === undefined ? text : fieldOf(text, field, reference);
     },
   };
