@@ -3,12 +3,13 @@ import { redact, redactText } from "./domain/time/redact.ts";
 import { epochMillis, isoTime } from "./domain/time/time.ts";
 import type { Log } from "./ports/log.ts";
 
-const LEVELS = ["info", "warn", "error", "silent"] as const;
-export type LogLevel = (typeof LEVELS)[number];
+/** As pino and bunyan number them, which log viewers know. */
+const LEVELS = { info: 30, warn: 40, error: 50, silent: Number.POSITIVE_INFINITY } as const;
+export type LogLevel = keyof typeof LEVELS;
 
 /** The level that `RELIGHT_LOG_LEVEL` names; `otherwise` if it names none. */
 export const levelNamed = (name: string | undefined, otherwise: LogLevel): LogLevel =>
-  LEVELS.find((level) => level === name) ?? otherwise;
+  name !== undefined && Object.hasOwn(LEVELS, name) ? (name as LogLevel) : otherwise;
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -17,9 +18,6 @@ export interface LogOptions {
   /** Fields added to every line, such as the correlation id. */
   readonly fields?: object;
 }
-
-/** As pino and bunyan number them, which log viewers know. */
-const LEVELS = { info: 30, warn: 40, error: 50, silent: Number.POSITIVE_INFINITY } as const;
 
 /** The one logger: JSON lines, each passed through {@link redact} and without characters that a terminal obeys. */
 export function createLog({ level, write = onStandardError, fields = {} }: LogOptions): Log {

@@ -1,5 +1,7 @@
 import type { Benchmark } from "./frame.ts";
+import { listing } from "./listing.ts";
 import { renewal } from "./renewal.ts";
+import { starts } from "./starts.ts";
 
 /** All benchmarks, in the order of the document. */
-export const BENCHMARKS: readonly Benchmark[] = [renewal];
+export const BENCHMARKS: readonly Benchmark[] = [renewal, listing, starts];
