@@ -12,8 +12,8 @@ import type { Tracer } from "../lib/ports/observers.ts";
 export type WithApp = LambdaContext & { readonly app: App; readonly tracer?: Tracer };
 
 /**
- * Opens Relight before the handler and closes it after, whatever happened. One run is one connection and one
- * read of each secret; its log lines carry the request's id and the trace's. An error is logged once, without secrets.
+ * Opens Relight before the handler and closes it after, whatever happened. One run is one connection and at
+ * most one read of each secret; its log lines carry the request's id and the trace's. An error is logged once, without secrets.
  * In the second half of its time no rung is begun, since Lambda would kill it midway.
  */
 export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
