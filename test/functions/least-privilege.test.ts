@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-eventbridge";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { CreateQueueCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
 import { expire, fill } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -113,7 +113,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
   }
 
   /** Runs the function as the stack would, and returns which secrets it read and which actions it called. */
-  async function watched(name: string, event: Event) {
+  async function watched(name: string, event: Event, isWarm = false) {
     await using proxy = await recordingProxy(aws.endpoint);
     Object.assign(process.env, {
       RELIGHT_CONFIG: join(world.home, "stack.yaml"),
@@ -126,6 +126,8 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
       AWS_ACCESS_KEY_ID: "test",
       AWS_SECRET_ACCESS_KEY: "test",
     });
+    // A new environment of Lambda's keeps no secrets.
+    if (!isWarm) jest.resetModules();
     const answer = await run(name, event).finally(() => {
       const puts = proxy.calls.filter(({ action }) => action.endsWith(".PutItem"));
       for (const { body } of puts) written.push({ name, item: body["Item"] });
@@ -196,6 +198,12 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     expect(answer).toEqual({ batchItemFailures: [] });
     expect(read).toEqual(["relight/accounts", "relight/system", ...CONNECTS]);
     expect(actions).not.toContain("AWSEvents.PutEvents");
+  });
+
+  test("remediate, again in a warm environment: neither of these", async () => {
+    const { answer, read } = await watched("remediate", await event("remediate.sqs"), true);
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(read).toEqual(CONNECTS);
   });
 
   test("remediate, if it signs: also the operator's, but not the channels' or the restarter's", async () => {
