@@ -1,6 +1,6 @@
 import type { AccountView, Observation, StreamFacts } from "../observation/observation.ts";
 import { defined } from "../time/defined.ts";
-import type { JsonObject } from "../time/json.ts";
+import { isJsonObject, type JsonObject } from "../time/json.ts";
 import { formatSize } from "../time/sizes.ts";
 import { loweredClaims, replicasOf, storageOf, tiersOf } from "./limit-changes.ts";
 import type { LimitsRoom } from "./server-use.ts";
@@ -19,7 +19,35 @@ interface Use {
 
 interface NextMessage {
   readonly stream: string;
+  /** Of average size. */
   readonly bytes: number;
+  /** The same, or what its origins send, if that is larger. */
+  readonly copied: number;
+}
+
+/** The average size of what a stream's next message may be, by stream; bytes of one replica. */
+type MessageSizes = ReadonlyMap<string, Pick<NextMessage, "bytes" | "copied">>;
+
+/** The next message of a copy is one of an origin's, which may be larger than those that the copy has. */
+function messageSizes(streams: readonly Counted[]): MessageSizes {
+  const average = ({ bytes, messages }: Counted): number => (messages > 0 ? Math.ceil(bytes / messages) : 0);
+  const own = new Map(streams.map((stream) => [stream.name, average(stream)]));
+  return new Map(
+    streams.map(({ name, config }) => {
+      const bytes = own.get(name) ?? 0;
+      return [name, { bytes, copied: most([bytes, ...originNames(config).map((origin) => own.get(origin) ?? 0)]) }];
+    }),
+  );
+}
+
+/** The origins of a mirror or of sources in the same account and domain. */
+function originNames({ mirror, sources }: JsonObject): readonly string[] {
+  const origins = [mirror, ...(Array.isArray(sources) ? sources : [])];
+  return origins.flatMap((origin) =>
+    isJsonObject(origin) && origin["external"] === undefined && typeof origin["name"] === "string"
+      ? [origin["name"]]
+      : [],
+  );
 }
 
 const plain = (value: number): string => (value < 0 ? "no limit" : String(value));
@@ -59,6 +87,8 @@ export interface Counting {
   readonly sumsStreamLimit?: boolean;
 }
 
+type Sized = Counting & { readonly sizes: MessageSizes };
+
 export const NEAR = 0.9;
 
 /**
@@ -74,7 +104,8 @@ export function limitProblems(
 ): readonly LimitProblem[] {
   const tiers = tiersOf(limits);
   const names = Object.keys(tiers);
-  if (names.length === 0) return problemsAt(limits, streams, undefined, counting);
+  const sizes = messageSizes(streams);
+  if (names.length === 0) return problemsAt(limits, streams, undefined, { ...counting, sizes });
   const tierOf = ({ replicas }: Counted): string => `R${replicas}`;
   const used = new Set(streams.map(tierOf));
   const missing = [...used].filter((tier) => !names.includes(tier)).sort();
@@ -87,7 +118,7 @@ export function limitProblems(
     ),
     ...names.flatMap((tier) => {
       const inTier = streams.filter((stream) => tierOf(stream) === tier);
-      return problemsAt(tiers[tier] ?? {}, inTier, tier, counting);
+      return problemsAt(tiers[tier] ?? {}, inTier, tier, { ...counting, sizes });
     }),
   ];
 }
@@ -96,7 +127,7 @@ function problemsAt(
   limits: JsonObject,
   streams: readonly Counted[],
   tier: string | undefined,
-  counting: Counting,
+  counting: Sized,
 ): readonly LimitProblem[] {
   return Object.entries(usesOf(streams, tier, counting)).flatMap(([claim, use]) => {
     const limit = claim === "max_bytes_required" ? Number(limits[claim] !== true) : storageOf(limits[claim]);
@@ -114,11 +145,12 @@ function problemsAt(
 
 /** A server refuses a message that would exceed the limit, and every message once it is exceeded. */
 function refusedBy(limit: number, { used, messages = [] }: Use): Pick<LimitProblem, "refused" | "refusesAll"> {
-  const refused = messages.filter(({ bytes }) => used >= limit || used + bytes > limit);
+  const isTooMuch = (bytes: number): boolean => used >= limit || used + bytes > limit;
+  const refused = messages.filter(({ copied }) => isTooMuch(copied));
   const inUse = messages.filter(({ bytes }) => bytes > 0);
   return {
     refused: refused.map(({ stream }) => stream).sort(),
-    refusesAll: refused.length > 0 && inUse.every((message) => refused.includes(message)),
+    refusesAll: refused.length > 0 && inUse.every(({ bytes }) => isTooMuch(bytes)),
   };
 }
 
@@ -192,7 +224,8 @@ export function belowUse(
   if (!streams.ok)
     return [`${lowered.join(", ")} can't be lowered safely, because current usage is unknown (${streams.message})`];
   const inTier = streams.value.filter(({ replicas }) => tier === undefined || tier === `R${replicas}`);
-  return lowered.flatMap((claim) => objection(claim, after, usesOf(inTier, tier)));
+  const uses = usesOf(inTier, tier, { sizes: messageSizes(streams.value) });
+  return lowered.flatMap((claim) => objection(claim, after, uses));
 }
 
 function objection(claim: string, after: JsonObject, uses: Readonly<Record<string, Use>>): string[] {
@@ -209,7 +242,7 @@ function objection(claim: string, after: JsonObject, uses: Readonly<Record<strin
 function usesOf(
   streams: readonly Counted[],
   tier: string | undefined,
-  { reported, sumsStreamLimit = false }: Counting = {},
+  { reported, sumsStreamLimit = false, sizes }: Sized,
 ): Readonly<Record<string, Use>> {
   const of = (storage: StreamFacts["storage"]) => streams.filter((stream) => stream.storage === storage);
   const copies = ({ replicas }: Counted): number => (tier === undefined ? replicas : 1);
@@ -218,12 +251,11 @@ function usesOf(
     (reported?.[tier ?? "flat"]?.[storage].used ?? 0) / (tier === undefined ? 1 : (replicasOf(tier) ?? 1));
   const held = (storage: StreamFacts["storage"]): number =>
     Math.max(sum(of(storage).map((stream) => stream.bytes * copies(stream))), reportedOf(storage));
-  /** Messages of average size. */
   const messagesOf = (storage: StreamFacts["storage"]): readonly NextMessage[] =>
-    of(storage).map((stream) => ({
-      stream: stream.name,
-      bytes: stream.messages > 0 ? Math.ceil(stream.bytes / stream.messages) * copies(stream) : 0,
-    }));
+    of(storage).map((stream) => {
+      const { bytes = 0, copied = 0 } = sizes.get(stream.name) ?? {};
+      return { stream: stream.name, bytes: bytes * copies(stream), copied: copied * copies(stream) };
+    });
   /** The largest average message: its stream is the first to refuse more. */
   const storing = (storage: StreamFacts["storage"]): Pick<Use, "used" | "show" | "next" | "messages"> => {
     const messages = messagesOf(storage);
@@ -231,7 +263,7 @@ function usesOf(
       used: held(storage),
       show: formatSize,
       messages,
-      next: most(messages.map(({ bytes }) => bytes)),
+      next: most(messages.map(({ copied }) => copied)),
     };
   };
   const largest = (storage: StreamFacts["storage"]): number =>

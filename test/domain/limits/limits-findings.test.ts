@@ -146,6 +146,15 @@ describe("limits", () => {
       [],
       ["stream.full"],
     ],
+    [
+      "of a copy whose origin has larger messages than fit (random world 255)",
+      seen({ disk_storage: 1_200, mem_storage: 9_000 }, [
+        stream({ name: "MEM", storage: "memory", bytes: 4_000, messages: 4 }),
+        stream({ name: "COPY", config: { name: "COPY", sources: [{ name: "MEM" }] } }),
+      ]),
+      ["limit.storage degraded"],
+      [],
+    ],
     ["of a server that is full", seen({}, [ORDERS], capacity(1_001)), ["limit.server_storage dead"], []],
     ["of one that is nearly so", seen({}, [ORDERS], capacity(950)), [], ["limit.near"]],
     ["of one that holds nothing of the account", seen({}, [ORDERS], capacity(1_001, 1_000, "s9")), [], []],
