@@ -92,7 +92,18 @@ async function useObjects(store: ObjectStore, bucket: BucketPlan, round: string,
   await attempt("put an object", async () => {
     await store.putBlob({ name: "judged" }, new TextEncoder().encode(round));
     if (!isRead) return undefined;
-    const isSeen = await comes(async () => (await content("judged")) === round, SEEN_WITHIN);
-    return isSeen ? undefined : "it is not there";
+    let refusal: unknown;
+    const isThere = async (): Promise<boolean> => {
+      try {
+        return (await content("judged")) === round;
+      } catch (error) {
+        if (needsConsumer(error)) refusal = error;
+        return false;
+      }
+    };
+    if (await comes(isThere, SEEN_WITHIN)) return undefined;
+    // Each reader is a consumer: after a few of them a tight limit refuses more (seed 249).
+    if (refusal !== undefined) throw refusal;
+    return "it is not there";
   });
 }
