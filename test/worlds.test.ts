@@ -229,6 +229,20 @@ describe("what is lost", () => {
     ["messages of a full stream are replaced", held(3, 3), held(2, 5), { maxMessages: 3 }, []],
     ["a consumer", held(3, 3, { c: 1 }), held(3, 3), {}, ["the consumer is gone"]],
     ["a position", held(3, 3, { c: 2 }), held(3, 3, { c: 0 }), {}, ["it fell back from 2 to 0"]],
+    [
+      "what a work queue's consumer acknowledged",
+      held(3, 3, { c: 0 }),
+      held(1, 3, { c: 2 }),
+      { retention: "workqueue" },
+      [],
+    ],
+    [
+      "more than it acknowledged",
+      held(3, 3, { c: 0 }),
+      held(1, 3, { c: 1 }),
+      { retention: "workqueue" },
+      ["3 messages became 1"],
+    ],
     ["what was not there before", undefined, undefined, {}, []],
   ])("%s", (_what, before, after, changes, expected) => {
     const [was, is] = [before, after].map((one) => (one === undefined ? {} : { S: one }));

@@ -60,8 +60,9 @@ export interface Lost {
 }
 
 /**
- * What was there and is not any more, of the streams and consumers in the plan. Ephemeral consumers are in memory. Only those remove messages by
- * themselves that have a bound, so their count is not compared.
+ * What was there and is not any more, of the streams and consumers in the plan. Ephemeral consumers are in memory. Streams
+ * with a bound remove messages by themselves, so their count is not compared; work queues and streams with interest
+ * retention remove what is acknowledged.
  */
 export function lostSince(
   before: Holdings,
@@ -77,7 +78,7 @@ export function lostSince(
     if (is === undefined) lost.push({ stream: name, isGone: true, what: "the bucket is gone", isInMemory });
     else if (is.last < was.last || is.messages === 0) lost.push({ stream: name, what: "it was emptied", isInMemory });
   }
-  for (const { name, storage, consumers, maxMessages } of streams) {
+  for (const { name, storage, consumers, maxMessages, retention } of streams) {
     const [was, is] = [before[name], after[name]];
     if (was === undefined) continue;
     const isInMemory = storage === "memory";
@@ -86,7 +87,8 @@ export function lostSince(
       continue;
     }
     const isEmptied = isInMemory && is.messages < was.messages;
-    if (is.last < was.last || (maxMessages === undefined && is.messages < was.messages))
+    const acknowledged = retention === "limits" ? 0 : acknowledgedSince(was, is);
+    if (is.last < was.last || (maxMessages === undefined && is.messages + acknowledged < was.messages))
       lost.push({ stream: name, what: `${was.messages} messages became ${is.messages}`, isInMemory });
     for (const consumer of consumers) {
       const [floor, now] = [was.consumers[consumer.name], is.consumers[consumer.name]];
@@ -103,4 +105,10 @@ export function lostSince(
     }
   }
   return lost;
+}
+
+/** At most how many messages were acknowledged meanwhile. */
+function acknowledgedSince(was: Held, is: Held): number {
+  const moved = Object.entries(is.consumers).map(([name, now]) => Math.max(0, now - (was.consumers[name] ?? now)));
+  return moved.reduce((total, count) => total + count, 0);
 }
