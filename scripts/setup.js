@@ -21,7 +21,7 @@ const PACKAGE = ["node_modules/osls/bin/serverless.js", "package"];
 /** What each task needs besides node_modules and the bundles, and what it then runs. */
 const TASKS = {
   build: { needs: [], run: undefined },
-  prepare: { needs: [], run: undefined },
+  prepack: { needs: [], run: undefined },
   docs: { needs: [], run: ["scripts/docs.ts"] },
   relight: { needs: [], run: ["cli/main.ts"] },
   invoke: { needs: [], run: ["scripts/invoke.ts"] },
@@ -102,8 +102,8 @@ if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR))
 // Ctrl-C reaches the task, which cleans up; this process only waits for it.
 process.on("SIGINT", () => {});
 
-// npm runs `prepare` during its own installation.
-if (name !== "prepare") installPackages();
+// npm runs `prepack` during the installation of a package from Git, whose packages it has installed.
+if (name !== "prepack") installPackages();
 if (!existsSync(process.execPath)) fail("The installation replaced the Node that ran this: run it again.");
 const node = findNode();
 const needs = args.includes("--help") ? [] : [["scripts/build.ts"], ...task.needs];

@@ -299,7 +299,7 @@ describe("the configuration", () => {
     ],
     ["an escalation of another kind", `${MINIMAL}escalation: pager\n`, /^escalation: /],
     ["another database", `${MINIMAL}journal: postgres\n`, /^journal: write sqlite:PATH/],
-    ["broken YAML", "a: [", /Flow sequence/],
+    ["broken YAML", "a: [", /Flow sequence.*at line 1, column \d$/],
   ])("%s is an error with its path", (_what, text, fault) => {
     expect(faultsOf(text).join("\n")).toMatch(fault);
   });
@@ -447,7 +447,18 @@ describe("serve.listen", () => {
 
   test("is overridden by RELIGHT_LISTEN, and --listen", () => {
     expect(listen("127.0.0.1:1", { RELIGHT_LISTEN: "[::1]:2" })).toEqual({ host: "::1", port: 2 });
-    expect(() => listen("127.0.0.1:1", { RELIGHT_LISTEN: "here" })).toThrow(/serve\.listen: "here" is not an address/);
+    const fault = (overrides: object, text = "127.0.0.1:1") => {
+      try {
+        return listen(text, overrides);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(fault({ RELIGHT_LISTEN: "here" })).toMatch(/^RELIGHT_LISTEN: "here" is not an address; write/);
+    const option = { RELIGHT_LISTEN: "0.0.0.0:1", listenNamedBy: "--listen" };
+    expect(fault({ ...option, RELIGHT_LISTEN: "here" })).toMatch(/^--listen: "here" is not an address; write/);
+    expect(fault(option)).toMatch(/^--listen: 0\.0\.0\.0 can be reached from other machines/);
+    expect(fault({}, "here")).toMatch(/^the configuration r\.yaml has one fault:\n {2}- serve\.listen: "here"/);
   });
 
   test.each([

@@ -31,6 +31,19 @@ function describeWith(linter: string, suite: () => void): void {
   }
 }
 
+test("the unit, the chart and the documents give the same time to end, more than serve.grace", () => {
+  const text = (...names: readonly string[]): string => readFileSync(join(root, ...names), "utf8");
+  const [, unit] = /^TimeoutStopSec=(\d+)$/m.exec(text("deploy", "systemd", "relight.service")) ?? [];
+  const { terminationGracePeriodSeconds: chart } = parse(text("deploy", "helm", "relight", "values.yaml"));
+  const told = [...text("docs", "serve.md").matchAll(/(?:TimeoutStopSec=|terminationGracePeriodSeconds: )(\d+)/g)];
+  const seconds = [unit, chart, ...told.map(([, given]) => given)].map(Number);
+  expect([seconds.length, new Set(seconds).size]).toEqual([4, 1]);
+  const needed =
+    'cluster: { servers: ["nats://127.0.0.1:1"], systemCredentials: "file:x" }\noperator: { jwt: "file:x" }\n';
+  const { serve } = parseConfig(needed, "x");
+  expect(seconds[0]).toBeGreaterThan(serve.grace / 1_000);
+});
+
 describeWith("systemd-analyze", () => {
   const unit = (): string => {
     const file = join(folder, "relight.service");

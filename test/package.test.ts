@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -41,6 +41,24 @@ test("it is the command with its documents: no function, no source map, no depen
   const packed: object = JSON.parse(readFileSync(join(folder, "package", "package.json"), "utf8"));
   expect(packed).toMatchObject({ bin: { relight: "bin/relight.js" }, engines: { node: ">=22.13" } });
   expect(packed).not.toHaveProperty("dependencies");
+  // npm 11 warns of those.
+  const { scripts } = packed as { readonly scripts: object };
+  expect(Object.keys(scripts).filter((script) => /^(pre|post)?install$|^prepare$/.test(script))).toEqual([]);
+});
+
+test("no document links to a file that is not in it", () => {
+  execFileSync("tar", ["-xzf", tarball], { cwd: folder });
+  const broken = files
+    .filter((file) => file.endsWith(".md"))
+    .flatMap((file) => {
+      const text = readFileSync(join(folder, "package", file), "utf8").replaceAll(/^```[\s\S]*?^```/gm, "");
+      const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target.replace(/#.*/, ""));
+      return targets
+        .filter((target) => target !== "" && !/^[a-z]+:/.test(target))
+        .filter((target) => !existsSync(join(folder, "package", dirname(file), target)))
+        .map((target) => `${file}: ${target}`);
+    });
+  expect(broken).toEqual([]);
 });
 
 describe.each(nodesToTry())("installed with %s", (name, nodePath) => {
@@ -57,6 +75,9 @@ describe.each(nodesToTry())("installed with %s", (name, nodePath) => {
     await run("npm", ["install", "--no-audit", "--no-fund", "--offline", ...flags, tarball], { cwd: home, env });
     const installed = flags.length > 0 ? "lib/node_modules" : "node_modules";
     expect((await readdir(join(home, installed))).filter((entry) => !entry.startsWith("."))).toEqual(["relight"]);
+
+    // Where `man relight` looks.
+    if (flags.length > 0) expect(await readdir(join(home, "share/man/man1"))).toEqual(["relight.1"]);
 
     const relight = (...args: string[]) =>
       run(join(home, bin, "relight"), args, { cwd: world.home, env }).catch((error: unknown) => error);

@@ -150,6 +150,7 @@ const withoutTrace = ({ events: _events, ...config }: Config): Config => ({ ...c
 export const overridesOf = ({ env = process.env, natsContext, listen }: PartsOptions): Overrides => ({
   ...env,
   ...defined({ RELIGHT_CONTEXT: natsContext, RELIGHT_LISTEN: listen }),
+  ...(listen === undefined ? {} : { listenNamedBy: "--listen" }),
 });
 
 /** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */

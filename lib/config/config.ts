@@ -16,6 +16,7 @@ import { describeIssue, invalid } from "./faults.ts";
 import { UnusableContext, withContext } from "./nats-context.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./policy.ts";
 import { listeningOn, serve } from "./serve.ts";
+import { writtenPath } from "./suggestions.ts";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference, signingReference } from "./values.ts";
 
 const accountId = z
@@ -221,6 +222,8 @@ export interface Overrides {
   readonly RELIGHT_QUEUE?: string | undefined;
   readonly RELIGHT_EVENTS?: string | undefined;
   readonly RELIGHT_LISTEN?: string | undefined;
+  /** What names that address, for errors; by default the variable. */
+  readonly listenNamedBy?: string | undefined;
   /** A context of the `nats` command, instead of what `cluster` says. */
   readonly RELIGHT_CONTEXT?: string | undefined;
   /** Where that command keeps its contexts, below `nats/`. */
@@ -248,18 +251,26 @@ function readConfig(path: string): string {
 export function parseConfig(text: string, origin: string, overrides: Overrides = {}): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
-  const syntax = document.errors.map(({ message }) => message.split("\n")[0] ?? message);
+  const syntax = document.errors.map(({ message }) => (message.split("\n")[0] ?? message).replace(/:$/, ""));
   if (syntax.length > 0) throw invalid(origin, syntax);
 
   const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue, RELIGHT_EVENTS: events } = overrides;
   const content = inContext(contentOf(document, origin), origin, overrides);
   const listening = listeningOn(overrides.RELIGHT_LISTEN, content);
   const parsed = schema.safeParse({ ...listening, ...defined({ journal, queue, events }) });
-  if (!parsed.success)
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(asWritten(content["escalation"]));
+    const wrongListen = issues.find(({ path }) => writtenPath(path) === "serve.listen");
+    if (overrides.RELIGHT_LISTEN !== undefined && wrongListen !== undefined)
+      throw new RelightError(
+        "config.invalid",
+        `${overrides.listenNamedBy ?? "RELIGHT_LISTEN"}: ${wrongListen.message}`,
+      );
     throw invalid(
       origin,
-      parsed.error.issues.map(asWritten(content["escalation"])).flatMap((issue) => describeIssue(schema, issue)),
+      issues.flatMap((issue) => describeIssue(schema, issue)),
     );
+  }
   const { channels, unknownAfter } = parsed.data.escalation;
   return { ...parsed.data, escalation: channels, unknownAfter, baseDir: dirname(resolve(origin)) };
 }

@@ -271,7 +271,7 @@ describe("an address that can't be listened on", () => {
     await using world = await createWorld({ binary });
     const run = await relight(world, "serve", "--listen", "0.0.0.0:0", "--json");
     expect(run).toMatchObject({ exit: 3, json: { error: { code: "config.invalid" } } });
-    expect(run.json.error.message).toMatch(/serve\.listen: 0\.0\.0\.0 can be reached from other machines/);
+    expect(run.json.error.message).toMatch(/^--listen: 0\.0\.0\.0 can be reached from other machines/);
   });
 });
 
