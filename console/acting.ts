@@ -1,7 +1,6 @@
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE } from "hono/streaming";
 import type { AccountId } from "../lib/domain/claims/account.ts";
-import { nameSeen } from "../lib/domain/journal/journal.ts";
 import { describeMode } from "../lib/domain/ladder/mode.ts";
 import { isPrintable } from "../lib/domain/time/printable.ts";
 import { redactText } from "../lib/domain/time/redact.ts";
@@ -9,6 +8,7 @@ import { asRelightError, RelightError } from "../lib/errors.ts";
 import { readProgress } from "../lib/usecases/reports/account-history.ts";
 import { survey } from "../lib/usecases/reports/survey.ts";
 import { checkForm, checkOrigin, formToken, type PageContext, requireOperator } from "./guard.ts";
+import type { KnownAccounts } from "./known-accounts.ts";
 import { onceOf } from "./once.ts";
 import type { Orders } from "./orders.ts";
 import type { ConsoleSettings } from "./settings.ts";
@@ -44,7 +44,7 @@ export const shortForm = bodyLimit({
   },
 });
 
-export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
+export function actingOf(settings: ConsoleSettings, orders: Orders, known: KnownAccounts): Acting {
   const { app } = settings;
   const once = onceOf(settings.guard);
   let plans = 0;
@@ -72,7 +72,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
     const csrf = formToken(context, settings.guard);
     const mark = once.mark(`${action} ${account}`);
     const mode = describeMode(app.mode);
-    const name = await nameOf(settings, account);
+    const name = await known.nameOf(account);
     const body = orderView({ account, name, action, plan, csrf, once: mark, mode, error, reason });
     return show(
       settings,
@@ -85,7 +85,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
   async function progressOf(context: PageContext) {
     const account = await accountOf(context);
     const correlation = plain(context.req.param("correlation") ?? "", 100);
-    const name = await nameOf(settings, account);
+    const name = await known.nameOf(account);
     return {
       title: `Order for ${plain(name || account, 60)}`,
       read: async (): Promise<{ readonly view: Html; readonly isOver: boolean }> => {
@@ -104,7 +104,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       const plan = await planOf(account);
       const mode = describeMode(app.mode);
       const mayAct = context.get("person").role === "operator";
-      const name = await nameOf(settings, account);
+      const name = await known.nameOf(account);
       const body = planView({ account, name, plan, mode, mayAct });
       return show(settings, context, { title: `Plan for ${plain(name || account, 60)}`, body });
     },
@@ -124,7 +124,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       if (fault !== undefined) return formPage(context, fault, reason);
       const correlation = await once.run(`${action} ${account}`, form["once"], async () => {
         orders.checkRoom();
-        const job = await app.console.request({ account, action, reason, actor: person.name });
+        const job = await app.console.request({ account, action, reason, actor: person.name }, account);
         settings.log.info("an order was given", { account, action, actor: person.name, correlation: job.id });
         orders.start(job);
         return job.id;
@@ -158,7 +158,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
   };
 
   async function accountOf(context: PageContext): Promise<AccountId> {
-    return app.console.find(context.req.param("account") ?? "");
+    return known.find(context.req.param("account") ?? "");
   }
 }
 
@@ -166,14 +166,6 @@ function actionOf({ req }: PageContext): Action {
   const action = req.query("do") ?? "";
   if (Object.hasOwn(ACTIONS, action)) return action as Action;
   throw new RelightError("request.invalid", `there is no such order; there are ${Object.keys(ACTIONS).join(", ")}`);
-}
-
-/** The configured name, or the one in the last claims; empty if there is none. */
-export async function nameOf({ app }: Pick<ConsoleSettings, "app">, account: AccountId): Promise<string> {
-  const configured = app.nameOf(account);
-  if (configured !== account) return configured;
-  const [seen] = await app.journal.read({ account, kinds: ["claims.seen"], limit: 1 });
-  return seen === undefined ? "" : nameSeen(seen.data);
 }
 
 /** What is wrong with a reason; undefined if nothing is. */

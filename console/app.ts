@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { actingOf, shortForm } from "./acting.ts";
 import { signedIn, type Variables } from "./guard.ts";
+import { knownAccountsOf } from "./known-accounts.ts";
 import { ordersOf } from "./orders.ts";
 import { type Pages, pagesOf } from "./pages.ts";
 import { answerErrors, protect } from "./protect.ts";
@@ -11,8 +12,9 @@ import { STYLE } from "./views/style.ts";
 /** The console's pages. They can be mounted at the root of another app. */
 export function createConsole(settings: ConsoleSettings, orders = ordersOf(settings)): Hono {
   const hono = new Hono<{ Variables: Variables }>();
-  const pages: Pages = pagesOf(settings);
-  const acting = actingOf(settings, orders);
+  const known = knownAccountsOf(settings);
+  const pages: Pages = pagesOf(settings, known);
+  const acting = actingOf(settings, orders, known);
   hono.use(protect(settings.guard));
   hono.onError(answerErrors(settings.log));
   hono.get("/console.css", (context) => asset(context.body(STYLE), "text/css"));

@@ -10,9 +10,9 @@ import { lastJobOf } from "../lib/domain/journal/last-job.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { openIncidentsIn, readHistory } from "../lib/usecases/reports/account-history.ts";
 import { countHealths, type FleetRow, fleetPage, takeFleet, withJob } from "../lib/usecases/reports/fleet.ts";
-import { nameOf } from "./acting.ts";
 import { fleetCache } from "./fleet-cache.ts";
 import type { PageContext } from "./guard.ts";
+import type { KnownAccounts } from "./known-accounts.ts";
 import type { ConsoleSettings } from "./settings.ts";
 import { show } from "./show.ts";
 import { accountView } from "./views/account.ts";
@@ -37,7 +37,7 @@ const REFRESHES = 15;
 const ENTRIES = 300;
 const MOST_ENTRIES = 3_000;
 
-export function pagesOf(settings: ConsoleSettings): Pages {
+export function pagesOf(settings: ConsoleSettings, known: KnownAccounts): Pages {
   const { app } = settings;
   const configuredName = (account: AccountId): string => app.nameOf(account);
   const deps = {
@@ -47,7 +47,7 @@ export function pagesOf(settings: ConsoleSettings): Pages {
     breathe: () => setImmediate(undefined),
   };
   const cache = fleetCache(
-    (before) => takeFleet(deps, app.clock.now(), before),
+    async (before) => takeFleet({ ...deps, listed: await known.listed() }, app.clock.now(), before),
     () => app.clock.now(),
   );
   return {
@@ -61,11 +61,11 @@ export function pagesOf(settings: ConsoleSettings): Pages {
       const axis = axisOf(query.span ?? fittingSpan(expiries, now), now);
       const counts = countHealths(fleet, now);
       const incidents = await openIncidentsIn(app.journal, "-");
-      const shown = { query, page, lines, axis, counts, incidents, runbookOf: runbookOf(settings) };
+      const shown = { gap: known.gap, query, page, lines, axis, counts, incidents, runbookOf: runbookOf(settings) };
       const body = fleetView({ ...shown, storms: fleet.storms, at: fleet.at, now });
       return show(settings, context, { title: "Accounts", refreshes: REFRESHES, body });
     },
-    account: async (context) => showAccount(settings, context),
+    account: async (context) => showAccount(settings, known, context),
   };
 }
 
@@ -119,15 +119,15 @@ async function withLastEnd(journal: ConsoleSettings["app"]["journal"], row: Flee
   return last === undefined ? row : { ...row, last };
 }
 
-async function showAccount(settings: ConsoleSettings, context: PageContext): Promise<Response> {
+async function showAccount(settings: ConsoleSettings, known: KnownAccounts, context: PageContext): Promise<Response> {
   const { app } = settings;
   const text = context.req.param("account") ?? "";
-  const account = await app.console.find(text);
+  const account = await known.find(text);
   if (!isAccountId(text)) return context.redirect(`/account/${account}`, 303);
   const limit = Math.min(MOST_ENTRIES, Math.max(ENTRIES, Number(context.req.query("entries")) || ENTRIES));
   const now = app.clock.now();
   const history = await readHistory(app.journal, account, limit);
-  const name = await nameOf(settings, account);
+  const name = await known.nameOf(account);
   const row = await withLastEnd(app.journal, withJob({ account, name }, history.newest));
   const policy = app.policyOf(account, history.claims);
   const body = accountView({

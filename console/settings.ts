@@ -6,7 +6,7 @@ export interface ConsoleSettings {
   /** Open for as long as the console runs. It answers from the journal. */
   readonly app: Pick<App, "journal" | "configured" | "nameOf" | "policyOf" | "links" | "clock" | "console" | "mode">;
   /** Works with Relight as one plan or job needs it, with a connection of its own. */
-  readonly withApp: <T>(work: (app: Pick<App, "context" | "order">) => Promise<T>) => Promise<T>;
+  readonly withApp: <T>(work: (app: Pick<App, "context" | "order" | "inventory">) => Promise<T>) => Promise<T>;
   readonly guard: Guard;
   readonly log: Log;
 }

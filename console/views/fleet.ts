@@ -7,9 +7,10 @@ import { counted } from "../../lib/domain/time/text.ts";
 import { type EpochMillis, formatDuration, isoTime } from "../../lib/domain/time/time.ts";
 import type { Health } from "../../lib/domain/verdict/verdict.ts";
 import { ageOf, alarmOfRow, type FleetPage, type FleetRow, standingOf } from "../../lib/usecases/reports/fleet.ts";
+import type { Gap } from "../known-accounts.ts";
 import { type Axis, axisHead, legend, SPANS, type Span, timeLine } from "./axis.ts";
 import { incidents } from "./incident.ts";
-import { badge, fromNow, type Html, moment, nameOf } from "./layout.ts";
+import { badge, fromNow, type Html, moment, nameOf, said, second } from "./layout.ts";
 
 /** What the query of the fleet's address says. */
 export interface FleetQuery {
@@ -31,6 +32,8 @@ export interface FleetLine {
 export interface FleetView {
   readonly query: FleetQuery;
   readonly counts: Readonly<Record<Health, number>>;
+  /** Why accounts may be missing from the list. */
+  readonly gap: Gap | undefined;
   readonly page: FleetPage;
   readonly lines: readonly FleetLine[];
   readonly axis: Axis;
@@ -49,23 +52,23 @@ export function fleetView(view: FleetView): Html {
   return html`<h1>Accounts</h1>
 ${incidents(view.incidents, view.runbookOf)}
 ${filters(view)}
-${stormsNote(storms)}
+${gapNote(view.gap)}${stormsNote(storms)}
 ${lines.length === 0 ? nothing(view) : ""}
 <div class="below">${legend(storms.length > 0)}${spans(query, axis.span)}</div>
 <div class="fleet" role="table" aria-label="Accounts">
 <div class="row head" role="row"><span role="columnheader">Account</span><span role="columnheader">Verdict</span>
-<span role="columnheader">Expires</span><span role="columnheader">Renewal</span><span role="columnheader">Verified</span>
+<span role="columnheader">Expires</span><span role="columnheader">Renewal</span><span role="columnheader">Checked</span>
 <span class="axis" role="columnheader">${axisHead(axis, storms)}</span></div>
 ${lines.map((line) => fleetLine(line, axis, now))}
 </div>
 ${pager(query, page)}
-<p class="dim">As the journal has it, ${isoTime(at).slice(11, 19)} UTC. All times are UTC.</p>`;
+<p class="dim">Verdicts as the journal has them, ${isoTime(at).slice(11, 19)} UTC. All times are UTC.</p>`;
 }
 
 function nothing({ query, counts }: FleetView): Html {
   const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
   if (all === 0)
-    return html`<p>No account is known yet. Accounts appear after the first check: <code>relight run</code> checks every account that the resolver and the servers have.</p>`;
+    return html`<p>No account is known yet: neither the configuration nor the journal names one, and the cluster listed none.</p>`;
   return html`<p>No account matches. <a href="/">Show all ${counted(all, "account")}</a>${query.search === "" ? "" : "."}</p>`;
 }
 
@@ -92,6 +95,13 @@ function address(query: FleetQuery, changes: Partial<FleetQuery>): string {
   return fields.size === 0 ? "/" : `/?${fields}`;
 }
 
+function gapNote(gap: Gap | undefined): Html | "" {
+  if (gap === undefined) return "";
+  if (gap.state === "reading")
+    return html`<p class="note">The cluster is being asked for its accounts. Until it has answered, those that were never checked are missing here.</p>`;
+  return html`<p class="note">The cluster could not be asked for its accounts at ${second(gap.at)}: ${said(gap.why, 300)}. Those that were never checked may be missing here.</p>`;
+}
+
 function stormsNote(storms: readonly RenewalStorm[]): Html | "" {
   const [first] = storms;
   if (first === undefined) return "";
@@ -110,7 +120,7 @@ function fleetLine({ row, incident, blackouts }: FleetLine, axis: Axis, now: Epo
 <span role="cell">${badge(standing.health)}${running}${incident === undefined ? "" : html`<small class="incident">${incident}</small>`}${why === undefined ? "" : html`<small>${why}</small>`}</span>
 <span role="cell" data-label="Expires">${expiryCell(row, now)}</span>
 <span role="cell" data-label="Renewal">${renewalCell(row, now)}</span>
-<span role="cell" data-label="Verified">${verifiedCell(row, now)}</span>
+<span role="cell" data-label="Checked">${checkedCell(row, now)}</span>
 <span class="axis" role="cell">${timeLine(axis, last ?? {}, blackouts)}</span></div>`;
 }
 
@@ -129,7 +139,7 @@ function renewalCell({ last }: FleetRow, now: EpochMillis): Html {
   return html`${moment(last.renewAt)}<small>${when}</small>`;
 }
 
-function verifiedCell(row: FleetRow, now: EpochMillis): Html {
+function checkedCell(row: FleetRow, now: EpochMillis): Html {
   const age = ageOf(row, now);
   return age === undefined ? html`never` : html`${formatDuration(age)} ago`;
 }

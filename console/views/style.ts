@@ -1,4 +1,4 @@
-/** The pages' style: light and dark by the system's setting, from 360 px. */
+/** The pages' style: light and dark by the system's setting, from 320 px. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -33,7 +33,7 @@ small { display: block; font-size: 12px; color: var(--dim); }
 .home { display: inline-flex; align-items: center; gap: 6px; font-weight: 650; color: var(--ink); text-decoration: none; padding: 4px 0; }
 .logo { width: 18px; height: 18px; fill: var(--accent); }
 .who { display: flex; align-items: center; gap: 12px; min-width: 0; overflow-wrap: anywhere; }
-.path { margin: 4px 0 0; }
+.path { margin: 4px 0 0; } .path a { display: inline-block; min-height: 24px; padding: 2px 0; }
 button, .button, input, textarea { font: inherit; color: inherit; }
 button, .button { display: inline-block; background: var(--panel); border: 1px solid var(--dim); border-radius: 5px; padding: 5px 12px; text-decoration: none; cursor: pointer; min-height: 32px; }
 button:hover, .button:hover { border-color: var(--link); color: var(--link); }
@@ -49,7 +49,7 @@ textarea { width: 100%; max-width: 640px; display: block; }
 .running { color: var(--link); }
 .note { border-left: 3px solid var(--degraded); padding: 4px 10px; background: var(--panel); }
 .filters { display: flex; flex-wrap: wrap; gap: 8px 16px; justify-content: space-between; margin: 8px 0; }
-.filters form { display: flex; gap: 6px; }
+.filters form { display: flex; gap: 6px; min-width: min(240px, 100%); } .filters input { min-width: 120px; }
 .tabs, .spans { display: flex; flex-wrap: wrap; gap: 4px; }
 .tabs a, .spans a { display: inline-flex; gap: 6px; align-items: center; padding: 5px 10px; border: 1px solid var(--line); border-radius: 5px; background: var(--panel); color: var(--ink); text-decoration: none; min-height: 32px; }
 .tabs a[aria-current], .spans a[aria-current] { border-color: var(--ink); box-shadow: inset 0 -2px 0 var(--ink); }
@@ -57,7 +57,7 @@ textarea { width: 100%; max-width: 640px; display: block; }
 .row { display: grid; grid-template-columns: minmax(120px, 1.2fr) minmax(110px, 1.1fr) 128px 128px 84px minmax(220px, 2.4fr); gap: 4px 12px; padding: 7px 12px; border-top: 1px solid var(--line); align-items: start; }
 .row.head { border-top: 0; color: var(--dim); font-size: 12px; align-items: end; padding-bottom: 0; }
 .row.dead { box-shadow: inset 4px 0 0 var(--dead); } .row.unknown { box-shadow: inset 4px 0 0 var(--unknown); } .row.degraded { box-shadow: inset 4px 0 0 var(--degraded); }
-.row .who { display: block; } .row .who a { font-weight: 600; text-decoration: none; } .row .who a:hover { text-decoration: underline; }
+.row .who { display: block; } .row .who a { display: inline-block; padding: 2px 0; min-height: 24px; font-weight: 600; text-decoration: none; } .row .who a:hover { text-decoration: underline; }
 .incident { color: var(--dead); }
 svg.line, svg.scale { display: block; width: 100%; overflow: hidden; }
 svg.key { width: 18px; flex: none; }
@@ -68,7 +68,7 @@ svg.key { width: 18px; flex: none; }
 .below { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 8px; margin: 8px 0; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 14px; list-style: none; padding: 0; margin: 6px 0; font-size: 12px; color: var(--dim); }
 .legend li { display: flex; align-items: center; gap: 5px; }
-.pager { display: flex; justify-content: space-between; gap: 8px; margin: 10px 0; }
+.pager { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 8px; margin: 10px 0; } .pager a { min-height: 24px; padding: 2px 0; }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 14px; margin: 6px 0; }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; margin: 10px 0; }
 section { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 12px 14px; margin: 12px 0; }
@@ -102,7 +102,7 @@ form.order label, .sign-in label { display: block; font-weight: 600; } #reason {
   .row > [data-label] { display: flex; gap: 6px; grid-column: 1 / -1; flex-wrap: wrap; }
   .row > [data-label]::before { content: attr(data-label); color: var(--dim); min-width: 68px; }
   .row > [data-label] small { display: inline; font-size: inherit; }
-  .filters form, .filters input { flex: 1; min-width: 0; }
+  .filters form { flex: 1 1 240px; } .filters input { flex: 1; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 6px; }
 }
 `;

@@ -2,6 +2,7 @@ import type { SignedRequest } from "../adapters/issuer/standard-webhooks.ts";
 import { httpMonitoring } from "../adapters/local/monitoring.ts";
 import type { AccountId } from "../domain/claims/account.ts";
 import type { AccountClaims } from "../domain/claims/claims.ts";
+import type { KnownAccount } from "../domain/claims/inventory.ts";
 import type { Expiring } from "../domain/expiry/expiring.ts";
 import type { ExpiryPolicy } from "../domain/expiry/expiry-policy.ts";
 import { policiesOf } from "../domain/expiry/policy-match.ts";
@@ -21,7 +22,7 @@ import { guarded } from "../usecases/context/mode.ts";
 import type { Timing } from "../usecases/context/timing.ts";
 import { ROTATING_SECRET_NEEDS } from "../usecases/context/writes.ts";
 import type { JobDependencies } from "../usecases/job/job.ts";
-import { findAccount, knownAccounts } from "../usecases/observe/inventory.ts";
+import { findAccount, knownAccounts, takeInventory } from "../usecases/observe/inventory.ts";
 import type { Acceptance, Delivery } from "../usecases/orders/accept-delivery.ts";
 import { type Console, type ConsoleDependencies, consoleOf } from "../usecases/orders/console.ts";
 import type { LimitOrder } from "../usecases/orders/plan-limits.ts";
@@ -83,6 +84,8 @@ export interface App extends AsyncDisposable {
   findOffline(text: string): Promise<AccountId>;
   /** The account that a person means; all known accounts if none is named. @throws RelightError `nats.*` */
   accounts(text?: string): Promise<readonly AccountId[]>;
+  /** All known accounts with their names. @throws RelightError `nats.*` */
+  inventory(): Promise<readonly KnownAccount[]>;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
   context(): Promise<Context>;
   /**
@@ -244,6 +247,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     findOffline: (text) => findAccount(deps, text),
     accounts: async (text) =>
       text === undefined ? knownAccounts(await context(), configured) : [await findAccount(deps, text, context)],
+    inventory: async () => takeInventory(await context(), configured),
     remediate: runRemediation,
     changeLimits: async (order) => {
       const { changeLimits } = await import("../usecases/orders/change-limits.ts");

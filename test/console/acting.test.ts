@@ -63,6 +63,8 @@ describeBrowser("an order", () => {
     await using opened = await openPage(browser, LOOKS.light);
     const { page, problems } = opened;
     await page.goto(console.url);
+    // Nobody checked the system account yet; the cluster has it.
+    expect(await page.locator(".row.unknown", { hasText: "never checked" }).count()).toBe(1);
     await page.getByRole("link", { name: "APP" }).click();
     await page.waitForURL(/account/);
     expect(await page.locator(".facts").textContent()).toContain("dead");

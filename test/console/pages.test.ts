@@ -79,6 +79,31 @@ describeBrowser("the console's pages", () => {
     },
   );
 
+  test.each([320, 360, 600, 640, 680, 740, 900, 1280])("fit a screen of %d px, with room to search", async (width) => {
+    const { url } = await consoleFor("operator");
+    await using opened = await openPage(browser, { viewport: { width, height: 740 } });
+    const { page } = opened;
+    for (const path of paths()) {
+      await page.goto(url + path);
+      const shown = await page.evaluate<number>("document.documentElement.scrollWidth");
+      expect({ path, shown }).toEqual({ path, shown: width });
+    }
+    await page.goto(url);
+    const [search, filters] = [
+      await page.getByRole("searchbox").boundingBox(),
+      await page.locator(".tabs").boundingBox(),
+    ];
+    expect(search?.width).toBeGreaterThanOrEqual(120);
+    expect((search?.x ?? 0) + (search?.width ?? 0)).toBeLessThanOrEqual(width);
+    if (width >= 600) expect(filters?.height).toBeLessThan(40);
+    const links = await page
+      .locator(".row .who a")
+      .evaluateAll((all) =>
+        all.map((link) => (link as { getBoundingClientRect(): { height: number } }).getBoundingClientRect().height),
+      );
+    expect(Math.min(...links)).toBeGreaterThanOrEqual(24);
+  });
+
   test("show every account, the most urgent first, and find them by verdict and name", async () => {
     const { url } = await consoleFor("viewer");
     await using opened = await openPage(browser, { ...LOOKS.light, javaScriptEnabled: false });

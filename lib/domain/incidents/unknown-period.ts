@@ -1,7 +1,6 @@
 import type { JournalEntry } from "../journal/journal.ts";
 import { type EpochMillis, isoTime, type Millis, millis } from "../time/time.ts";
 import type { Incident } from "./incident.ts";
-import { openingsOf } from "./repeats.ts";
 
 /**
  * What became of the page of an `incident.opened` entry. `undeliverable`: no channel accepted it. `logged`: no channel is
@@ -46,9 +45,4 @@ export function hasLasted({ began }: UnknownPeriod, unknownAfter: Millis, now: E
 export function describePeriod({ began, asked }: UnknownPeriod): string {
   const since = isoTime(began).slice(0, 16).replace("T", " ");
   return `unknown since ${since} UTC, checked ${asked === 1 ? "once" : `${asked} times`}`;
-}
-
-/** Whether nobody was paged about the incident since its last resolution; `entries` of one account, oldest first. */
-export function isOnlyWaiting(entries: readonly JournalEntry[], key: string): boolean {
-  return openingsOf(entries, key).every(({ data }) => data["delivery"] === ("waiting" satisfies Delivery));
 }

@@ -1,6 +1,5 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { openingsOf } from "../../domain/incidents/repeats.ts";
-import { isOnlyWaiting } from "../../domain/incidents/unknown-period.ts";
 import {
   type EntryKind,
   EVEN_UNPROVED,
@@ -59,8 +58,12 @@ export interface Console {
   account(name: string): Promise<JsonObject>;
   /** The account's id. @throws RelightError `account.unknown` if neither the configuration nor the journal has it */
   find(name: string): Promise<AccountId>;
-  /** Records the order, and returns its job for the queue. @throws RelightError `account.unknown`, `journal.unavailable` */
-  request(order: Order): Promise<Job>;
+  /**
+   * Records the order, and returns its job for the queue.
+   * @param found the order's account, if the caller knows that it exists
+   * @throws RelightError `account.unknown`, `journal.unavailable`
+   */
+  request(order: Order, found?: AccountId): Promise<Job>;
   /** Records the order and queues its job. @throws RelightError `account.unknown`, `queue.unavailable` */
   order(order: Order): Promise<Ordered>;
   /** How an order ended. @throws RelightError `account.unknown`, `request.unknown` */
@@ -77,7 +80,7 @@ export function consoleOf(deps: ConsoleDependencies): Console {
     accounts: (page) => accountsReport(deps, page),
     account: (name) => accountReport(deps, name),
     find: (name) => knownAccount(deps, name),
-    request: (order) => request(deps, order),
+    request: (order, found) => request(deps, order, found),
     order: (order) => place(deps, order),
     ended: (name, correlation) => orderReport(deps, name, correlation),
   };
@@ -127,9 +130,7 @@ async function accountReport(deps: ConsoleDependencies, name: string): Promise<J
     verdict: shown(verdicts.at(-1)),
     claims: claimsShown(seen),
     newestJob: lastJobShown(latest.get(account)),
-    incidents: openIncidents(incidents)
-      .filter((key) => !isOnlyWaiting(incidents, key))
-      .map((key) => incidentShown(incidents, key)),
+    incidents: openIncidents(incidents).map((key) => incidentShown(incidents, key)),
   };
 }
 
@@ -158,8 +159,8 @@ function incidentShown(entries: readonly JournalEntry[], key: string): JsonObjec
  * Records the order first, so the journal has it even if the job never begins. The order's id is the correlation of its job
  * and pages.
  */
-async function request(deps: ConsoleDependencies, order: Order): Promise<Job> {
-  const account = await knownAccount(deps, order.account);
+async function request(deps: ConsoleDependencies, order: Order, found?: AccountId): Promise<Job> {
+  const account = found ?? (await knownAccount(deps, order.account));
   const { action, actor, reason } = order;
   const correlation = deps.newId();
   await record(deps, { id: correlation, account }, "job.requested", { action, actor, reason, correlation });

@@ -8,6 +8,8 @@ import type { Journal } from "../../ports/journal.ts";
 export interface FleetDependencies {
   readonly journal: Pick<Journal, "accounts" | "latest">;
   readonly configured: readonly AccountId[];
+  /** What the cluster has, with names as far as they are known. */
+  readonly listed?: ReadonlyMap<AccountId, string>;
   /** The configured name; the id of an account without one. */
   readonly nameOf: (account: AccountId) => string;
   /** Lets other work run between two batches. */
@@ -27,7 +29,7 @@ export interface FleetRow {
   readonly runningSince?: EpochMillis;
 }
 
-/** Every account that the configuration or the journal knows, most urgent first. */
+/** Every account that the configuration, the journal or the cluster knows, most urgent first. */
 export interface Fleet {
   readonly at: EpochMillis;
   readonly rows: readonly FleetRow[];
@@ -47,10 +49,12 @@ const STORM = 20;
  * @throws RelightError `journal.unavailable`
  */
 export async function takeFleet(deps: FleetDependencies, now: EpochMillis, before?: Fleet): Promise<Fleet> {
-  const names = new Map<AccountId, string>(deps.configured.map((account) => [account, ""]));
+  const listed = deps.listed ?? new Map<AccountId, string>();
+  const names = new Map<AccountId, string>(listed);
+  for (const account of deps.configured) if (!names.has(account)) names.set(account, "");
   let read = 0;
   for await (const { account, name, forgotten } of deps.journal.accounts()) {
-    if (!forgotten || names.has(account)) names.set(account, name);
+    if (!forgotten || names.has(account)) names.set(account, listed.get(account) || name);
     read += 1;
     if (read % BATCH === 0) await deps.breathe();
   }
@@ -86,7 +90,7 @@ export interface Standing {
 
 /** An old verdict, and one from before the expiry, do not hold: unknown is never healthy. */
 export function standingOf({ last }: FleetRow, now: EpochMillis): Standing {
-  if (last === undefined) return { health: "unknown", why: "no check has finished yet" };
+  if (last === undefined) return { health: "unknown", why: "never checked" };
   const { verdict, at, expiresAt, outcome } = last;
   if (verdict === undefined) return { health: "unknown", why: `the last job ended without a verdict: ${outcome}` };
   if (verdict === "dead") return { health: verdict };
@@ -170,6 +174,8 @@ export function countHealths({ rows }: Fleet, now: EpochMillis): Readonly<Record
   return counts;
 }
 
-/** How long since the last check of a row. */
-export const ageOf = ({ last }: FleetRow, now: EpochMillis): Millis | undefined =>
-  last?.verifiedAt === undefined ? undefined : millis(Math.max(0, now - last.verifiedAt));
+/** How long since the last check of a row that ended with a verdict, be it unknown; undefined if there was none. */
+export function ageOf({ last }: FleetRow, now: EpochMillis): Millis | undefined {
+  const at = last?.verdict === undefined ? last?.verifiedAt : last.at;
+  return at === undefined ? undefined : millis(Math.max(0, now - at));
+}

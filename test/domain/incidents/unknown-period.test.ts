@@ -1,10 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import {
-  describePeriod,
-  hasLasted,
-  isOnlyWaiting,
-  unknownPeriod,
-} from "../../../lib/domain/incidents/unknown-period.ts";
+import { describePeriod, hasLasted, unknownPeriod } from "../../../lib/domain/incidents/unknown-period.ts";
 import type { EntryKind, JournalEntry } from "../../../lib/domain/journal/journal.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 
@@ -57,13 +52,4 @@ describe("a period of unknown verdicts", () => {
     );
     expect(describePeriod({ began: at(0), asked: 1 })).toMatch(/checked once$/);
   });
-});
-
-test.each<[string, readonly JournalEntry[], boolean]>([
-  ["was only waited with", [opened(1), opened(6)], true],
-  ["was told", [opened(1), opened(6, "delivered")], false],
-  ["could not be told", [opened(1, "undeliverable")], false],
-  ["was told before it was resolved", [opened(1, "delivered"), resolved(2), opened(6)], true],
-])("an incident that %s", (_situation, entries, expected) => {
-  expect(isOnlyWaiting(entries, KEY)).toBe(expected);
 });

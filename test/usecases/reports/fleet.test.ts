@@ -3,6 +3,7 @@ import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { LastJob } from "../../../lib/domain/journal/last-job.ts";
 import { type EpochMillis, epochMillis } from "../../../lib/domain/time/time.ts";
 import {
+  ageOf,
   countHealths,
   type FinishedJob,
   type FleetRow,
@@ -34,7 +35,11 @@ interface Seeded {
   readonly forgotten?: boolean;
 }
 
-function fleetOf(seeded: readonly Seeded[], configured: readonly AccountId[] = []) {
+function fleetOf(
+  seeded: readonly Seeded[],
+  configured: readonly AccountId[] = [],
+  listed: ReadonlyMap<AccountId, string> = new Map(),
+) {
   let breaths = 0;
   const deps = {
     journal: {
@@ -50,6 +55,7 @@ function fleetOf(seeded: readonly Seeded[], configured: readonly AccountId[] = [
       },
     },
     configured,
+    listed,
     nameOf: (account: AccountId) => (account === idOf(99) ? "CONFIGURED" : account),
     breathe: async () => void breaths++,
   };
@@ -69,6 +75,30 @@ describe("the fleet", () => {
       [idOf(0), "a"],
     ]);
   });
+
+  test("has what the cluster lists beside it: never checked, and by the name that it has now", async () => {
+    const listed = new Map([
+      [idOf(0), "renamed"],
+      [idOf(1), "reappeared"],
+      [idOf(7), "new"],
+    ]);
+    const seeded = [{ name: "a", job: ended() }, { name: "gone", forgotten: true }, { name: "journal only" }];
+    const { rows } = await fleetOf(seeded, [], listed).take();
+    expect(rows.map(({ name }) => name).sort()).toEqual(["gone", "journal only", "new", "renamed"].sort());
+    const row = rows.find(({ account }) => account === idOf(7)) as FleetRow;
+    expect(standingOf(row, NOW)).toEqual({ health: "unknown", why: "never checked" });
+    expect(ageOf(row, NOW)).toBeUndefined();
+  });
+
+  test.each<[string, Partial<FinishedJob>, number | undefined]>([
+    ["a check", {}, HOUR],
+    ["a check that could not tell", { verdict: "unknown", verifiedAt: ago(5 * HOUR) }, HOUR],
+    [
+      "a failed job after a check",
+      { verdict: undefined as never, outcome: "failed", verifiedAt: ago(5 * HOUR) },
+      5 * HOUR,
+    ],
+  ])("says when it was checked: %s", (_what, more, age) => expect(ageOf(rowOf(ended(more)), NOW)).toBe(age));
 
   test("begins with the most urgent: dead, unknown, past the page threshold, degraded, past the warning, then by expiry", async () => {
     const { take } = fleetOf([
@@ -112,7 +142,7 @@ describe("the fleet", () => {
 
 describe("what may be said about an account", () => {
   test.each<[string, FinishedJob | undefined, string, RegExp | undefined]>([
-    ["never checked", undefined, "unknown", /no check/],
+    ["never checked", undefined, "unknown", /never checked/],
     ["healthy an hour ago", ended(), "healthy", undefined],
     ["healthy two days ago", ended({ at: ago(2 * DAY) }), "unknown", /was healthy .* too long ago/],
     ["dead two days ago", ended({ at: ago(2 * DAY), verdict: "dead" }), "dead", undefined],
