@@ -10,8 +10,7 @@ import { candidatesFor } from "./candidates.ts";
 export async function complete(program: Command, words: readonly string[]): Promise<ExitCode> {
   const { env } = process;
   const names = {
-    accounts: (config: string | undefined) =>
-      knownNames(unquoted(config ?? env["RELIGHT_CONFIG"] ?? "relight.yaml"), env),
+    accounts: (config: string | undefined) => knownNames(config ?? env["RELIGHT_CONFIG"] ?? "relight.yaml", env),
     contexts: () => contextNames(env),
     codes: () => CODES.map(({ code }) => code),
   };
@@ -25,6 +24,3 @@ export async function complete(program: Command, words: readonly string[]): Prom
   }
   return EXIT.ok;
 }
-
-/** Words arrive as they were typed. */
-const unquoted = (word: string): string => word.replace(/^(["'])(.*)\1$/, "$2").replace(/\\(.)/g, "$1");

@@ -1,20 +1,49 @@
 /**
  * Shell scripts that ask `relight __complete WORD…` for what can be typed next: one candidate a line, followed by a tab and
- * what it is about; `:files` stands for the names of files.
+ * what it is about; `:files` stands for the names of files. Words are passed without the quotes that people type.
  */
 
 const BASH = `# Completion of relight for bash: source <(relight completion bash)
 _relight() {
-  local text
+  local line="\${COMP_LINE:0:COMP_POINT}" current="$2" text char quote="" word="" isWord="" i
+  local -a words=()
+  # bash also breaks words at colons and quotes, so the line is read as the shell would: words without their quotes.
+  for ((i = 0; i < \${#line}; i++)); do
+    char="\${line:i:1}"
+    if [[ $quote == "'" && $char != "'" ]] || [[ $quote == '"' && $char != ['"\\'] ]]; then
+      word+="$char"
+    elif [[ $char == '\\' ]]; then
+      ((i++))
+      [[ $quote == '"' && \${line:i:1} != ['"\\$\`'] ]] && word+='\\'
+      word+="\${line:i:1}" isWord=1
+    elif [[ -n $quote ]]; then
+      quote=""
+    elif [[ $char == ["\\"'"] ]]; then
+      quote="$char" isWord=1
+    elif [[ $char == [[:space:]] ]]; then
+      [[ -n $isWord ]] && words+=("$word")
+      word="" isWord=""
+    else
+      word+="$char" isWord=1
+    fi
+  done
+  # The part of the word that bash does not replace.
+  local kept=""
+  if [[ -z $quote && $word == *:* && $current != *:* ]]; then kept="\${word%:*}:"; fi
   COMPREPLY=()
   while IFS=$'\\t' read -r text _; do
-    if [ "$text" = ":files" ]; then
+    if [[ $text == ":files" ]]; then
       compopt -o filenames 2>/dev/null
-      while IFS= read -r text; do COMPREPLY+=("$text"); done < <(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}")
+      while IFS= read -r text; do COMPREPLY+=("\${text#"$kept"}"); done < <(compgen -f -- "$word")
     else
-      COMPREPLY+=("$(printf %q "$text")")
+      text="\${text#"$kept"}"
+      case "$quote" in
+        "'") COMPREPLY+=("\${text//\\'/\\'\\\\\\'\\'}") ;;
+        '"') COMPREPLY+=("$(sed 's/[\\\\"$\`]/\\\\&/g' <<<"$text")") ;;
+        *) COMPREPLY+=("$(printf %q "$text")") ;;
+      esac
     fi
-  done < <("$1" __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("$1" __complete "\${words[@]:1}" "$word" 2>/dev/null)
 }
 complete -F _relight relight`;
 
@@ -23,7 +52,8 @@ const ZSH = `#compdef relight
 _relight() {
   local line tab=$'\\t'
   local -a found
-  for line in "\${(@f)$("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+  # Words without their quotes.
+  for line in "\${(@f)$("\${words[1]}" __complete "\${(@Q)words[2,CURRENT-1]}" "\${(Q)PREFIX}" 2>/dev/null)}"; do
     if [[ $line == ":files" ]]; then
       _files
     elif [[ -n $line ]]; then
@@ -41,10 +71,11 @@ fi`;
 const FISH = `# Completion of relight for fish: relight completion fish | source
 function __relight_complete
   set -l words (commandline -opc)
-  set -l typed (commandline -ct)
+  # Without its quotes; fish compares the candidates itself.
+  set -l typed (commandline -ct | string replace -r '^["\\']' '' | string replace -ra '\\\\\\\\(.)' '$1')
   for line in ($words[1] __complete $words[2..] "$typed" 2>/dev/null)
     if test "$line" = ":files"
-      __fish_complete_path "$typed"
+      __fish_complete_path (commandline -ct)
     else
       echo $line
     end

@@ -58,15 +58,18 @@ writeFileSync(
 chmodSync(join(home, "bin", "relight"), 0o755);
 writeFileSync(
   join(home, "relight.yaml"),
-  `cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o }\naccounts:\n${["APP", "ORDERS", "A B"].map((name) => `  - { id: ${createAccount().getPublicKey()}, name: ${name} }`).join("\n")}\n`,
+  `cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o }\naccounts:\n${["APP", "ORDERS", "A B", "We ird:na", `it's "q"`].map((name) => `  - { id: ${createAccount().getPublicKey()}, name: ${JSON.stringify(name)} }`).join("\n")}\n`,
 );
 for (const [shell, script] of Object.entries(SHELLS)) writeFileSync(join(home, shell), `${script}\n`);
 const env = { ...process.env, PATH: `${join(home, "bin")}:${process.env["PATH"]}`, HOME: home, TERM: "dumb" };
 
+const ALL = ["A B", "APP", "ORDERS", "We ird:na", `it's "q"`].map((name) => `${name}\taccount\n`).join("");
+
 test("the hidden command reads the configuration, and a journal only if it is there", () => {
   const run = (...words: string[]): string =>
     execFileSync(join(home, "bin", "relight"), ["__complete", ...words], { cwd: home, env, encoding: "utf8" });
-  expect(run("verify", "")).toBe("A B\taccount\nAPP\taccount\nORDERS\taccount\n");
+  expect(run("verify", "")).toBe(ALL);
+  expect(run("verify", "We ird:")).toBe("We ird:na\taccount\n");
   expect(run("-c", "none.yaml", "verify", "")).toBe("");
   expect(spawnSync("ls", [home], { encoding: "utf8" }).stdout).not.toContain("sqlite");
 });
@@ -76,29 +79,36 @@ const describeShell = (shell: string, suite: () => void): void =>
   has(shell) ? describe(shell, suite) : describe.skip(`${shell} (skipped: it is not installed)`, suite);
 
 describeShell("bash", () => {
-  const completed = (...words: string[]): string[] => {
-    const script = `source ./bash; COMP_WORDS=(relight "$@"); COMP_CWORD=$#; _relight relight; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const run = execFileSync("bash", ["--norc", "-c", script, "bash", ...words], { cwd: home, env, encoding: "utf8" });
-    return run.trim().split("\n");
+  /** @param replaced the part of the line that bash replaces */
+  const completed = (line: string, replaced = ""): string[] => {
+    const script = `source ./bash; COMP_LINE="$1"; COMP_POINT=\${#1}; _relight relight "$2"; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const args = ["--norc", "-c", script, "bash", `relight ${line}`, replaced];
+    return execFileSync("bash", args, { cwd: home, env, encoding: "utf8" }).trim().split("\n");
   };
 
   test("completes commands, accounts (quoted) and files", () => {
-    expect(completed("stat")).toEqual(["status"]);
-    expect(completed("verify", "")).toEqual(["A\\ B", "APP", "ORDERS"]);
-    expect(completed("push", "relight.y")).toEqual(["relight.yaml"]);
+    expect(completed("stat", "stat")).toEqual(["status"]);
+    const all = ["A\\ B", "APP", "ORDERS", "We\\ ird:na", `it\\'s\\ \\"q\\"`];
+    expect(completed("verify ")).toEqual(all);
+    expect(completed("-c 'relight.yaml' verify ")).toEqual(all);
+    expect(completed("push relight.y", "relight.y")).toEqual(["relight.yaml"]);
+    expect(completed("verify We\\ ird:n", "n")).toEqual(["na"]);
   });
 });
 
 describeShell("fish", () => {
   test("completes commands, accounts and files", () => {
     const completed = (line: string): string =>
-      execFileSync("fish", ["--no-config", "-c", `source ./fish; complete -C '${line}'`], {
+      execFileSync("fish", ["--no-config", "-c", `source ./fish; complete -C "$LINE"`], {
         cwd: home,
-        env,
+        env: { ...env, LINE: line },
         encoding: "utf8",
       });
     expect(completed("relight stat")).toMatch(/^status\tshow every account/);
-    expect(completed("relight verify ")).toBe("A B\taccount\nAPP\taccount\nORDERS\taccount\n");
+    // fish sorts them itself.
+    expect(completed("relight verify ").split("\n").sort()).toEqual(ALL.split("\n").sort());
+    for (const typed of ["We\\ i", "We\\ ird:", `"We ird:n`, "'We i"])
+      expect(completed(`relight verify ${typed}`)).toBe("We ird:na\taccount\n");
     expect(completed("relight push relight.y")).toMatch(/^relight.yaml\b/);
   });
 });
@@ -121,7 +131,11 @@ describeWithTerminal("a Tab at a terminal", () => {
             { after: /sourced\s+ready> $/, keys: `relight veri${TAB}` },
             { after: "verify ", keys: `O${TAB}` },
             // Ctrl-U empties the line.
-            { after: "ORDERS", keys: "\u0015exit\n" },
+            { after: "ORDERS", keys: `\u0015relight verify We\\ i${TAB}` },
+            { after: "We\\ ird:na ", keys: `\u0015relight renew We\\ ird:${TAB}` },
+            { after: "renew We\\ ird:na ", keys: `\u0015relight heal "We ird:${TAB}` },
+            { after: `heal "We ird:na" `, keys: `\u0015relight plan 'it${TAB}` },
+            { after: /plan 'it'\\''s "q"' /, keys: "\u0015exit\n" },
           ],
         });
         expect(shown).toContain("relight verify ORDERS");

@@ -84,7 +84,7 @@ describe("the fleet", () => {
     ]);
     const seeded = [{ name: "a", job: ended() }, { name: "gone", forgotten: true }, { name: "journal only" }];
     const { rows } = await fleetOf(seeded, [], listed).take();
-    expect(rows.map(({ name }) => name).sort()).toEqual(["gone", "journal only", "new", "renamed"].sort());
+    expect(rows.map(({ name }) => name).sort()).toEqual(["journal only", "new", "reappeared", "renamed"]);
     const row = rows.find(({ account }) => account === idOf(7)) as FleetRow;
     expect(standingOf(row, NOW)).toEqual({ health: "unknown", why: "never checked" });
     expect(ageOf(row, NOW)).toBeUndefined();
