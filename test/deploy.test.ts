@@ -1,10 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createAccount } from "@nats-io/nkeys";
 import { parse, parseAllDocuments, stringify } from "yaml";
 import { parseConfig } from "../lib/config/config.ts";
+import type { AccountId } from "../lib/domain/claims/account.ts";
+import { configText } from "../lib/domain/setup/config-text.ts";
+import type { FoundOperator } from "../lib/domain/setup/found.ts";
 
 /** What is in `deploy/` for installations without AWS, each checked by its own linter where that is installed. */
 
@@ -30,6 +34,37 @@ function describeWith(linter: string, suite: () => void): void {
     describe.skip(linter, suite);
   }
 }
+
+test("the documents' commands copy what init refers to, as typed", () => {
+  const home = mkdtempSync(join(folder, "user of init "));
+  const etc = mkdtempSync(join(folder, "etc-"));
+  const names = ["LAB.jwt", "OK.nk", "AK.nk", "sys.creds"];
+  for (const name of names) writeFileSync(join(home, name), name);
+  const [jwt, key, accountKey, creds] = names.map((name) => join(home, name)) as [string, string, string, string];
+  const account = { id: `A${"A".repeat(55)}` as AccountId, name: "APP", key: { file: accountKey, publicKey: "A" } };
+  const lab = { id: "O", name: "LAB", jwt: `file:${jwt}`, folder: home, accounts: [account] };
+  const text = configText({
+    operator: { ...lab, keys: [], signingKeys: [], serviceUrls: [], systemCredentials: [] } as unknown as FoundOperator,
+    servers: ["nats://127.0.0.1:4222"],
+    serversFrom: "Here.",
+    systemCredentials: `file:${creds}`,
+    signingKey: { reference: `file:${key}`, about: "a key" },
+    readOnly: false,
+  });
+  writeFileSync(join(home, "relight.yaml"), text);
+  const [block = ""] = /^sed -n [\s\S]*?(?=^```)/m.exec(readFileSync(join(root, "docs", "install.md"), "utf8")) ?? [];
+  const commands = block.replaceAll(" -o root -g relight", "").replaceAll("/etc/relight", etc);
+  execFileSync("bash", ["-euc", commands], { cwd: home, stdio: "pipe" });
+  expect(readdirSync(etc).sort()).toEqual([...names, "relight.yaml"].sort());
+  const copied = readFileSync(join(etc, "relight.yaml"), "utf8");
+  expect(copied).not.toContain(home);
+  const config = parseConfig(copied.replace(account.id, createAccount().getPublicKey()), join(etc, "relight.yaml"));
+  expect(config).toMatchObject({
+    cluster: { systemCredentials: `file:${etc}/sys.creds` },
+    operator: { jwt: `file:${etc}/LAB.jwt`, signingKey: `file:${etc}/OK.nk` },
+    accounts: [{ signingKey: `file:${etc}/AK.nk` }],
+  });
+});
 
 test("the unit, the chart and the documents give the same time to end, more than serve.grace", () => {
   const text = (...names: readonly string[]): string => readFileSync(join(root, ...names), "utf8");

@@ -7,8 +7,9 @@ import { configText } from "../../lib/domain/setup/config-text.ts";
 import type { Found, FoundOperator } from "../../lib/domain/setup/found.ts";
 import { type Missing, planSetup, type Setup, type SetupWishes } from "../../lib/domain/setup/plan-setup.ts";
 import { defined } from "../../lib/domain/time/defined.ts";
-import { EXIT, type ExitCode, RelightError } from "../../lib/errors.ts";
+import { asRelightError, EXIT, type ExitCode, RelightError } from "../../lib/errors.ts";
 import { expandHome } from "../../lib/files/paths.ts";
+import { readText } from "../../lib/files/read-text.ts";
 import { writeWhole } from "../../lib/files/write-text.ts";
 import { listOf } from "../arguments.ts";
 import { status } from "../commands.ts";
@@ -97,8 +98,14 @@ async function findSetup(
     const answer = await askFor(missing, asker, found);
     if (answer.operatorJwt === undefined) wishes = { ...wishes, ...answer };
     else {
-      search = { ...search, operatorJwt: answer.operatorJwt };
-      found = await searchMachine(search);
+      try {
+        const wider = { ...search, operatorJwt: answer.operatorJwt };
+        found = await searchMachine(wider);
+        search = wider;
+      } catch (thrown) {
+        // It was asked for, so it is asked for again.
+        printAside([`  ${asRelightError(thrown).message}`]);
+      }
     }
   }
 }
@@ -115,7 +122,7 @@ async function askFor(missing: Missing, asker: Asker, { contexts }: Found): Prom
     }
     case "operator JWT": {
       printAside([describeMissing(missing).replace(/;.*/, "")]);
-      return defined({ operatorJwt: referenceTo(await asker.text("The file with the operator's JWT:")) });
+      return defined({ operatorJwt: await askFile(asker, "The file with the operator's JWT:") });
     }
     case "system credentials": {
       printAside([describeMissing(missing).replace(/;.*/, "")]);
@@ -123,12 +130,25 @@ async function askFor(missing: Missing, asker: Asker, { contexts }: Found): Prom
       const chosen = names.length === 0 ? 0 : await asker.choose("Use", ["a credentials file", ...names], 0);
       const context = contexts[chosen - 1]?.name;
       if (context !== undefined) return { context };
-      return defined({ systemCredentials: referenceTo(await asker.text("The credentials file of such a user:")) });
+      return defined({ systemCredentials: await askFile(asker, "The credentials file of such a user:") });
     }
     case "servers": {
       const text = await asker.text("The servers' addresses, separated by commas:", "nats://127.0.0.1:4222");
       return { servers: listOf(text) };
     }
+  }
+}
+
+/** A secret reference. Asks again while it names a file that can't be read. */
+async function askFile(asker: Asker, question: string): Promise<string | undefined> {
+  const reference = referenceTo(await asker.text(question));
+  if (reference?.startsWith("file:") !== true) return reference;
+  try {
+    readText(expandHome(reference.slice("file:".length)));
+    return reference;
+  } catch (thrown) {
+    printAside([`  ${shortPath(reference)} ${(thrown as Error).message}`]);
+    return askFile(asker, question);
   }
 }
 

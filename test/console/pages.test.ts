@@ -32,7 +32,9 @@ describeBrowser("the console's pages", () => {
   async function consoleFor(role: Role): Promise<{ url: string }> {
     const guard = loopbackGuard("ada");
     const as: Guard = { ...guard, personOf: () => ({ name: "ada", role, way: "loopback" }) };
-    const withApp: ConsoleSettings["withApp"] = () => Promise.reject(new Error("these pages need no cluster"));
+    const none = () => Promise.reject(new Error("these pages need no cluster"));
+    const withApp: ConsoleSettings["withApp"] = (work) =>
+      work({ context: none, order: none, inventory: async () => [] });
     const at = await listen(createConsole({ app, withApp, guard: as, log }), { host: "127.0.0.1", port: 0 });
     servers.push(at);
     return { url: `${at.url}/` };

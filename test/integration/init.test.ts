@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { push } from "../../lab/pushes.ts";
@@ -131,7 +131,7 @@ describe("relight init", () => {
 });
 
 describeWithTerminal("relight init at a terminal", () => {
-  const init = (typed: { after: string; keys: string }[]) =>
+  const init = (typed: { after: string | RegExp; keys: string }[]) =>
     atTerminal(`${process.execPath} ${COMMAND} init`, { typed, cwd: home, env: environment() });
 
   test("asks which operator, shows what it will write, and writes it after a yes", async () => {
@@ -145,6 +145,24 @@ describeWithTerminal("relight init at a terminal", () => {
       expect(shown).toContain("2 accounts: 2 healthy");
     } finally {
       rmSync(second.folder, { recursive: true });
+    }
+  });
+
+  test("asks again for a file that is not there, and for one that is no operator's JWT", async () => {
+    process.env["XDG_DATA_HOME"] = join(home, "nothing");
+    try {
+      writeFileSync(join(home, "notes.txt"), "no JWT");
+      const { exit, shown } = await init([
+        { after: "operator's JWT:", keys: "wrong.jwt\n" },
+        { after: /does not exist[\s\S]*operator's JWT: $/, keys: "notes.txt\n" },
+        { after: /notes\.txt[\s\S]*JWT[\s\S]*operator's JWT: $/, keys: `${join(lab.folder, "LAB.jwt")}\n` },
+        { after: "credentials file of such a user:", keys: "none.creds\n" },
+        { after: /none\.creds does not exist[\s\S]*such a user: $/, keys: `${join(world.home, "sys.creds")}\n` },
+        { after: "[Y/n]", keys: "\n" },
+      ]);
+      expect({ exit, shown }).toMatchObject({ exit: 0, shown: expect.stringContaining("wrote") });
+    } finally {
+      process.env["XDG_DATA_HOME"] = join(home, "data");
     }
   });
 
