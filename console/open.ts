@@ -3,7 +3,7 @@ import type { App } from "../lib/compose/compose.ts";
 import { RelightError } from "../lib/errors.ts";
 import { type Access, accessOf } from "../lib/http/access.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
-import { accessGuard } from "./access-guard.ts";
+import { accessGuard } from "./access/access-guard.ts";
 import { createConsole } from "./app.ts";
 import { loopbackGuard } from "./loopback.ts";
 import { ordersOf } from "./orders.ts";

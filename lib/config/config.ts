@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import ms from "ms";
-import { type Document, LineCounter, parseDocument } from "yaml";
+import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { type AccountId, type AccountSettings, isAccountId } from "../domain/claims/account.ts";
 import { CONFIGURED_MODES } from "../domain/ladder/mode.ts";
@@ -11,6 +11,7 @@ import { RelightError } from "../errors.ts";
 import { expandHome } from "../files/paths.ts";
 import { readText } from "../files/read-text.ts";
 import { clusterTls, serverAddress } from "./cluster.ts";
+import { contentOf } from "./content.ts";
 import { asWritten, type EscalationChannel, escalation, pageLinks } from "./escalation.ts";
 import { describeIssue, invalid } from "./faults.ts";
 import { UnusableContext, withContext } from "./nats-context.ts";
@@ -295,16 +296,4 @@ function inContext(content: JsonObject, origin: string, overrides: Overrides): J
     if (!(cause instanceof UnusableContext)) throw cause;
     throw invalid(origin, [`cluster.context: ${cause.message}`]);
   }
-}
-
-/** An empty file is a map without keys. @throws RelightError `config.invalid` */
-function contentOf(document: Document.Parsed, origin: string): JsonObject {
-  try {
-    const content: unknown = document.toJS() ?? {};
-    if (isJsonObject(content)) return content;
-  } catch (cause) {
-    // Only this detects an alias without an anchor.
-    throw invalid(origin, [(cause as Error).message]);
-  }
-  throw invalid(origin, ["the file: is not a map of keys and values"]);
 }

@@ -1,18 +1,18 @@
 import type { Context, Hono } from "hono";
-import type { EpochMillis } from "../lib/domain/time/time.ts";
-import { RelightError } from "../lib/errors.ts";
-import { type Access, faultOfName } from "../lib/http/access.ts";
-import { callerOf } from "../lib/http/caller.ts";
-import { ownPath } from "../lib/http/own-path.ts";
-import { logFailure } from "../lib/http/refusals.ts";
-import type { Log } from "../lib/ports/log.ts";
-import { shortForm } from "./acting.ts";
-import { checkForm, checkOrigin, formToken, type Guard, newKey, type Variables } from "./guard.ts";
+import type { EpochMillis } from "../../lib/domain/time/time.ts";
+import { RelightError } from "../../lib/errors.ts";
+import { type Access, faultOfName } from "../../lib/http/access.ts";
+import { callerOf } from "../../lib/http/caller.ts";
+import { ownPath } from "../../lib/http/own-path.ts";
+import { logFailure } from "../../lib/http/refusals.ts";
+import type { Log } from "../../lib/ports/log.ts";
+import { shortForm } from "../acting.ts";
+import { checkForm, checkOrigin, formToken, type Guard, newKey, type Variables } from "../guard.ts";
+import { send } from "../protect.ts";
+import { layout } from "../views/layout.ts";
+import { signedInView, signInView } from "../views/sign-in.ts";
 import { type OidcSignIn, oidcSignIn } from "./oidc.ts";
-import { send } from "./protect.ts";
 import { sessionsOf } from "./sessions.ts";
-import { layout } from "./views/layout.ts";
-import { signedInView, signInView } from "./views/sign-in.ts";
 
 type Console = Hono<{ Variables: Variables }>;
 

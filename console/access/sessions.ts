@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
-import { isJsonObject, type JsonObject, parseJson } from "../lib/domain/time/json.ts";
-import type { EpochMillis } from "../lib/domain/time/time.ts";
-import { isSame } from "../lib/http/access.ts";
-import type { Person } from "../lib/http/person.ts";
-import { cookieOf, type Guard, sign } from "./guard.ts";
+import { isJsonObject, type JsonObject, parseJson } from "../../lib/domain/time/json.ts";
+import type { EpochMillis } from "../../lib/domain/time/time.ts";
+import { isSame } from "../../lib/http/access.ts";
+import type { Person } from "../../lib/http/person.ts";
+import { cookieOf, type Guard, sign } from "../guard.ts";
 
 /** How long a person stays signed in; milliseconds. */
 const LASTS = 12 * 3_600_000;

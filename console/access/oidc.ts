@@ -1,13 +1,13 @@
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import type { Configuration } from "openid-client";
-import { isJsonObject, parseJson } from "../lib/domain/time/json.ts";
-import { asRelightError, RelightError } from "../lib/errors.ts";
-import { type Access, isName, isSame, type OidcSettings } from "../lib/http/access.ts";
-import { callerOf } from "../lib/http/caller.ts";
-import { isLoopback } from "../lib/http/loopback.ts";
-import type { Person } from "../lib/http/person.ts";
-import { cookieOf, type Guard, sign } from "./guard.ts";
+import { isJsonObject, parseJson } from "../../lib/domain/time/json.ts";
+import { asRelightError, RelightError } from "../../lib/errors.ts";
+import { type Access, isName, isSame, type OidcSettings } from "../../lib/http/access.ts";
+import { callerOf } from "../../lib/http/caller.ts";
+import { isLoopback } from "../../lib/http/loopback.ts";
+import type { Person } from "../../lib/http/person.ts";
+import { cookieOf, type Guard, sign } from "../guard.ts";
 
 /** Signing in at an OpenID Connect provider: authorization code flow with PKCE, state and nonce. */
 export interface OidcSignIn {
