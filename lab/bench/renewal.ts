@@ -98,7 +98,7 @@ async function answers<T>(connection: NatsConnection, subject: string, body: str
 
 /** What `relight run --json` prints, as far as it matters here. */
 interface Report {
-  readonly results: readonly { readonly outcome: string }[];
+  readonly results: readonly { readonly account: string; readonly outcome: string }[];
   readonly failures: readonly unknown[];
 }
 
@@ -108,9 +108,13 @@ async function renew(world: World, accounts: Accounts, bench: Bench): Promise<Sa
   for (const end of ["", "-wal", "-shm"]) await rm(join(world.home, `${JOURNAL}${end}`), { force: true });
   const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "run", "--json");
   const { results, failures } = readReport(stdout, stderr);
-  const renewed = results.filter(({ outcome }) => outcome === "renewed").length;
-  if (renewed !== accounts.ids.length || failures.length > 0)
-    throw new Error(`Relight renewed ${renewed} of ${accounts.ids.length}: ${stdout.slice(0, 6_000)}`);
+  const own = results.filter(({ account }) => accounts.ids.includes(account));
+  const others = own.filter(({ outcome }) => outcome !== "renewed");
+  if (own.length !== accounts.ids.length || others.length > 0 || failures.length > 0) {
+    const [first] = [...failures, ...others];
+    const count = own.length - others.length;
+    throw new Error(`Relight renewed ${count} of ${accounts.ids.length}: ${JSON.stringify(first).slice(0, 2_000)}`);
+  }
   await assertRenewed(world, accounts, earliest, bench);
   return sample;
 }

@@ -3,6 +3,7 @@ import type { Jobs } from "../ports/jobs.ts";
 import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
 import type { Remediation } from "../usecases/remediate/remediation.ts";
 import { type ExpirySources, watchExpiries } from "../usecases/reports/expiries.ts";
+import { isKnownRenewal } from "../usecases/reports/known-renewal.ts";
 import { listedSchedule } from "../usecases/reports/schedule.ts";
 import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";
 import type { Parts } from "./open-parts.ts";
@@ -27,7 +28,9 @@ export async function runSweep({ parts, jobs, expirySources, results }: SweepRun
     const report = await sweep(sweeping, order);
     await jobs.drain();
     await sweepWorked(await parts.pager(), newId());
-    const changed = results.filter(({ pushed }) => pushed !== undefined).map(({ verdict }) => verdict.account);
+    const changed = results
+      .filter((result) => result.pushed !== undefined && !isKnownRenewal(listed, result))
+      .map(({ verdict }) => verdict.account);
     await listed
       .schedule(changed)
       .then(async (known) => watchExpiries(await context(), expirySources, newId(), known))

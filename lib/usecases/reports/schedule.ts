@@ -1,5 +1,7 @@
 import pMap from "p-map";
+
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
+
 import type { AccountClaims, ClaimsDocument } from "../../domain/claims/claims.ts";
 import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
 import { isTrusted } from "../../domain/claims/claims-source.ts";
@@ -128,6 +130,8 @@ const isEmpty = (list: Json | undefined): boolean => !Array.isArray(list) || lis
 /** Collects the claims from the resolver's list during a sweep, for use afterwards. */
 export interface ListedSchedule {
   add(jwt: DecodedJwt): void;
+  /** An account was only renewed since: nothing else in its claims has changed. Returns false for one that was not listed. */
+  renewed(account: AccountId, changes: Pick<AccountClaims, "jti" | "iss" | "iat" | "exp">): boolean;
   /**
    * The listed accounts that more than their own expiry depends on: with imports, exports or a retiring key. Claims that
    * changed since are requested again. Undefined if nothing was listed, for instance without a NATS-based resolver.
@@ -138,17 +142,23 @@ export interface ListedSchedule {
 /** @param retiring the operator's keys that will be removed */
 export function listedSchedule(context: Context, retiring: readonly string[]): ListedSchedule {
   const kept = new Map<AccountId, Scheduled>();
-  let isListed = false;
+  const listed = new Set<AccountId>();
   return {
     add: (jwt) => {
       if (!isCertain(context, jwt)) return;
-      isListed = true;
       const { claims } = jwt.document;
+      listed.add(claims.sub);
       if (!isShared(claims.nats) && !retiring.includes(claims.iss)) return;
       kept.set(claims.sub, scheduledOf(context, claims));
     },
+    renewed: (account, changes) => {
+      if (!listed.has(account) || retiring.includes(changes.iss)) return false;
+      const before = kept.get(account);
+      if (before !== undefined) kept.set(account, scheduledOf(context, { ...before.claims, ...changes }));
+      return true;
+    },
     schedule: async (changed) => {
-      if (!isListed) return undefined;
+      if (listed.size === 0) return undefined;
       for (const account of changed) kept.delete(account);
       const { accounts, unknown } = await schedule(context, changed);
       return { accounts: [...kept.values(), ...accounts], unknown };

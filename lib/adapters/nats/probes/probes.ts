@@ -25,6 +25,7 @@ import type { AccountConnectionSettings } from "../account/account-connection.ts
 import { accountz, readData, type ServerInfo, varz } from "../connection/answers.ts";
 import { ask, readJson } from "../connection/asking.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
+import { shared } from "../connection/shared.ts";
 import { serversTrust } from "../connection/trust.ts";
 import type { KindOf } from "../jwt/resolver-kinds.ts";
 import { existingOn } from "../streams/existing.ts";
@@ -32,7 +33,7 @@ import { forgottenBy } from "../streams/forgotten.ts";
 import { listenToOrigins } from "../streams/heartbeats.ts";
 import { withImports } from "../streams/imports.ts";
 import { findStreams, holdingsNow, holdingsOf } from "../streams/streams.ts";
-import { capacities } from "./capacity.ts";
+import { askingCapacities } from "./capacity.ts";
 import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { leafConnections } from "./leafs.ts";
@@ -52,6 +53,11 @@ const asAccounts = () => import("../streams/account-view.ts");
 
 export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
   const { clock, resolver } = settings;
+  const capacities = askingCapacities(settings);
+  const metaOf = shared(
+    (of: readonly ServerFacts[]) => metaGroup(settings.connection, settings.timeout, of),
+    (of) => of.map(({ id }) => id).join(),
+  );
 
   async function servers(): Promise<readonly ServerFacts[]> {
     return pMap(await settings.servers(), (info) => serverFacts(settings, info), { concurrency: AT_ONCE });
@@ -79,9 +85,13 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
         return withImports(settings, account, running, facts, streams);
       }),
       probe(() => findElsewhere(settings, account, able, domain)),
-      probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
-      metaGroup(settings.connection, settings.timeout, within(facts, domain)),
-      probe(() => capacities(settings, able)),
+      probe(() =>
+        expected.leafnodes.length > 0
+          ? leafConnections(settings, facts, undefined)
+          : leafConnections(settings, withLeafnodes(facts, running), account),
+      ),
+      metaOf(within(facts, domain)),
+      probe(() => capacities(able)),
     ]);
     const questions = domainQuestions({ streams: found, elsewhere: foundElsewhere }, domain, expected.domains);
     const { asAccount } = settings;
@@ -149,7 +159,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
 
   async function capacity(): ReturnType<Probes["capacity"]> {
     const facts = await servers();
-    return probe(() => capacities(settings, facts));
+    return probe(() => capacities(facts));
   }
 
   const health: Probes["health"] = async () => serversHealth(settings.connection, settings.timeout, await servers());
@@ -199,6 +209,21 @@ function hosts(servers: readonly ServerFacts[], running: Probe<readonly RunningA
   const without = running.ok ? running.value.filter((entry) => !entry.loaded || !entry.jetstream) : [];
   const names = new Set(without.map(({ server }) => server));
   return servers.filter(({ name, jetstream }) => jetstream && !names.has(name));
+}
+
+/**
+ * Without those that have just said that no leafnode is connected to the account: INFO counts what LEAFZ lists, of both
+ * directions (tested on 2.9.10, 2.10.27, 2.15.1).
+ */
+function withLeafnodes(
+  servers: readonly ServerFacts[],
+  running: Probe<readonly RunningAccount[]>,
+): readonly ServerFacts[] {
+  const without = running.ok
+    ? running.value.filter((entry) => !entry.loaded || entry.connections?.leafnodes === 0)
+    : [];
+  const names = new Set(without.map(({ server }) => server));
+  return servers.filter(({ name }) => !names.has(name));
 }
 
 async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<ServerFacts> {
