@@ -28,3 +28,13 @@ test.each([0, 1, 2])("keys, signatures and checks match tweetnacl's (%i)", (roun
     expect(sign.detached.verify(Buffer.from("another"), signature, keys.publicKey)).toBe(false);
   }
 });
+
+test("keys that are used in turn are not taken for each other", () => {
+  const seeds = [1, 2, 1, 2].map((first) => Uint8Array.from({ length: 32 }, (_, index) => first + index));
+  const message = Buffer.from("a message");
+  for (const seed of seeds) {
+    const { publicKey, secretKey } = ours.sign.keyPair.fromSeed(seed);
+    expect(ours.sign.detached(message, secretKey)).toEqual(original.sign.detached(message, secretKey));
+    expect(publicKey).toEqual(original.sign.keyPair.fromSeed(seed).publicKey);
+  }
+});

@@ -47,8 +47,14 @@ export async function metaGroup(
   return probe(async () => {
     if (domains.size > 1) throw severalDomains(domains);
     const [domain] = domains;
+    const known = new Map<Msg, View>();
+    const seen = (answer: Msg): View => {
+      const view = known.get(answer) ?? viewOf(answer);
+      known.set(answer, view);
+      return view;
+    };
     const viewsOf = (answers: readonly Msg[]) =>
-      answers.map(viewOf).filter((view) => view.jetstream && view.domain === domain);
+      answers.map(seen).filter((view) => view.jetstream && view.domain === domain);
     const enough = (answers: readonly Msg[]) => isComplete(viewsOf(answers), hosts.length);
     return judge(viewsOf(await gather(connection, SUBJECT, "{}", { timeout, enough })), hosts);
   });
