@@ -27,8 +27,9 @@ export const renewal: Benchmark = {
 without streams. **The bare client** has the new JWTs ready, pushes them, and asks every server for the JWT that it then
 runs, ${AT_ONCE} accounts at once over one connection; it is timed from its connection to the last answer. **Relight** is
 \`relight run\`, timed from the start of the process to its end: it lists the accounts, checks each of them, decides, signs,
-passes the gate, journals every step on disk before the next (in a new journal each time), pushes, proves the push on every server and in the resolver,
-and verifies. A third party then asks every server again, and the round counts only if all run the new JWTs.`,
+passes the gate, journals every step on disk before the next (in a new journal each time), pushes, proves the push on
+every server and in the resolver, and verifies. A third party then asks every server again, and the round counts only if
+all run the new JWTs.`,
   servers: [VERSION],
   run: async (bench) => {
     const { path: binary } = await serverBinary(VERSION, bench.say);
