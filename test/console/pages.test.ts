@@ -22,6 +22,10 @@ import { DAY, HOSTILE, seedFleet } from "../support/console-journal.ts";
 
 const log = createLog({ level: "silent" });
 
+const none = () => Promise.reject(new Error("these pages need no cluster"));
+/** A cluster with no account that the journal lacks. */
+const withApp: ConsoleSettings["withApp"] = (work) => work({ context: none, order: none, inventory: async () => [] });
+
 describeBrowser("the console's pages", () => {
   let folder: string;
   let app: App;
@@ -32,9 +36,6 @@ describeBrowser("the console's pages", () => {
   async function consoleFor(role: Role): Promise<{ url: string }> {
     const guard = loopbackGuard("ada");
     const as: Guard = { ...guard, personOf: () => ({ name: "ada", role, way: "loopback" }) };
-    const none = () => Promise.reject(new Error("these pages need no cluster"));
-    const withApp: ConsoleSettings["withApp"] = (work) =>
-      work({ context: none, order: none, inventory: async () => [] });
     const at = await listen(createConsole({ app, withApp, guard: as, log }), { host: "127.0.0.1", port: 0 });
     servers.push(at);
     return { url: `${at.url}/` };
@@ -262,7 +263,6 @@ async function writePictures(browser: Browser): Promise<void> {
   await writeFile(configFile, CONFIG);
   const app = await openApp({ configFile, log });
   const { healed } = await seedFleet(app.journal, app.clock.now());
-  const withApp: ConsoleSettings["withApp"] = () => Promise.reject(new Error("there is no cluster"));
   const pages = createConsole({ app, withApp, guard: loopbackGuard("ada"), log });
   const server = await listen(pages, { host: "127.0.0.1", port: 0 });
   const looks = {
