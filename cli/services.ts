@@ -36,6 +36,6 @@ export function addServiceCommands(
 }
 
 const sweepEvery = (): Option =>
-  new Option("--sweep-every <time>", "how often to check all accounts as well; off for never")
+  new Option("--sweep-every <time>", "how often to check all accounts as well; off: never, not even at the start")
     .argParser(readInterval)
     .default(millis(300_000), "5m");

@@ -45,7 +45,8 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
     await using app = await openApp({ ...settings, ...namedConfig(options) });
     if (app.nobodyPagedWarning !== undefined) warn(app.nobodyPagedWarning);
     const report = await notePrinter(app, options);
-    await app.watch({ sweepEvery: sweepEvery === "off" ? undefined : sweepEvery, report });
+    const every = sweepEvery === "off" ? undefined : sweepEvery;
+    await app.watch({ sweepEvery: every, report, program: "relight watch" });
     return EXIT.ok;
   } catch (thrown) {
     return json ? reportLine(thrown) : reportError(thrown, options);

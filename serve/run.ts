@@ -47,7 +47,7 @@ async function keepWatching({ service, signal, sweepEvery, report }: Serving): P
   };
   while (!signal.aborted) {
     try {
-      await service.watch({ sweepEvery, report, onListening });
+      await service.watch({ sweepEvery, report, onListening, program: "relight serve" });
     } catch (thrown) {
       service.log.error("the cluster can't be listened to; trying again", { pauseMs: pause, ...errorFields(thrown) });
       await service.clock.sleep(millis(pause), signal);

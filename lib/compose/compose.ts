@@ -47,7 +47,7 @@ export interface AppOptions extends PartsOptions {
   readonly enqueue?: (job: Job) => Promise<void>;
 }
 
-export interface WatchSettings extends Pick<Watching, "sweepEvery" | "report"> {
+export interface WatchSettings extends Pick<Watching, "sweepEvery" | "report" | "program"> {
   /** Called once the cluster was reached. */
   readonly onListening?: () => void;
 }

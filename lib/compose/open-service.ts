@@ -31,7 +31,7 @@ export interface Service extends AsyncDisposable {
   withApp<T>(work: (app: App) => Promise<T>): Promise<T>;
   /**
    * Sweeps and listens to the cluster until `signal` is aborted. @throws RelightError `nats.*` if the cluster can't be
-   * reached; then a person is paged if that lasts.
+   * reached; then a person is paged if that lasts, unless sweeps are off.
    */
   watch(settings: WatchSettings): Promise<void>;
   /** What is missing now. The cluster counts as there once it was reached. */
@@ -109,7 +109,10 @@ export async function openService(options: ServiceOptions): Promise<Service> {
         isReached = true;
         settings.onListening?.();
       };
-      return run((app) => app.watch({ ...settings, onListening })).catch(sweepInstead);
+      return run((app) => app.watch({ ...settings, onListening })).catch((thrown: unknown) => {
+        if (settings.sweepEvery === undefined) throw thrown;
+        return sweepInstead(thrown);
+      });
     },
     missing: async () => {
       const checks = Object.entries(works).map(async ([part, check]) => ((await check()) ? [] : [part as Part]));

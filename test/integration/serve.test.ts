@@ -101,6 +101,18 @@ test("an account that expires is renewed and healed, the metrics tell it, and a 
   );
 });
 
+test("without sweeps it leaves a broken account alone until somebody asks", async () => {
+  await using world = await brokenWorld();
+  await using serve = await startServe(world, "--sweep-every", "off");
+  await isReady(serve);
+  const broken = await symptoms(world);
+  expect(broken).not.toEqual(WORKS);
+  expect(await serve.stop("SIGTERM")).toBe(0);
+  expect(serve.notes.filter(({ what }) => what === "sweep" || what === "job")).toEqual([]);
+  expect(kindsIn(world)).toEqual([]);
+  expect(await symptoms(world)).toEqual(broken);
+});
+
 test("an order is queued at once, runs, and is found by its correlation", async () => {
   await using world = await brokenWorld();
   await using serve = await startServe(world, "--sweep-every", "off");
@@ -127,7 +139,6 @@ describe("the issuer's webhook", () => {
     await writeFile(`${world.home}/hook.secret`, SECRET, { mode: 0o600 });
     await using serve = await startServe(world, "--sweep-every", "off");
     await isReady(serve);
-    await serve.until("the first sweep", ({ what }) => what === "sweep", 60_000);
     const token = world.sign(world.claims({ exp: nowSeconds() + 7_000, iat: nowSeconds() + 5 }));
     const { body, headers } = delivery(world, token);
     expect(await serve.post("/webhooks/issuer", body, headers)).toMatchObject({ status: 202 });
@@ -235,7 +246,7 @@ describe("ending", () => {
 test("an order that had not begun when the process was killed is carried out by the next one, once", async () => {
   await using world = await createWorld({ binary });
   await using first = await startServe(world, "--sweep-every", "off");
-  await first.until("the first sweep", ({ what }) => what === "sweep", 60_000);
+  await isReady(first);
   // Another process works on the account.
   await using app = await openWorldApp(world);
   const { leases } = await app.context();

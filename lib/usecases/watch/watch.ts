@@ -47,8 +47,10 @@ export interface Watching extends Pick<Context, "clock" | "timing"> {
   readonly work: (job: Job) => Promise<JobEnd>;
   readonly sweep: (trigger: Trigger, reason: string) => Promise<SweepEnd>;
   readonly report: (note: WatchNote) => void;
-  /** The time between two sweeps; if undefined, only at the start and after a gap. */
+  /** The time between two sweeps; if undefined there is none at all, and jobs begin only because of an account's events. */
   readonly sweepEvery: Millis | undefined;
+  /** What started it, for the reason of the first sweep. */
+  readonly program: "relight watch" | "relight serve";
 }
 
 const AT_ONCE = millis(0);
@@ -72,7 +74,10 @@ export async function watch(watching: Watching): Promise<void> {
     clock,
     timing,
     work: (account, reason) => doJob(watching, account, reason),
-    onOverflow: () => sweeps.ask("event", "too many accounts at once", AT_ONCE),
+    onOverflow: () => {
+      if (watching.sweepEvery !== undefined) sweeps.ask("event", "too many accounts at once", AT_ONCE);
+      else watching.log.warn("events of an account are dropped: too many accounts at once, and sweeps are off");
+    },
   });
   let storms = NO_STORMS;
   const stormOf = (event: ClusterEvent): WatchFacts["storm"] => {
@@ -81,12 +86,14 @@ export async function watch(watching: Watching): Promise<void> {
     storms = counted.storms;
     return counted.storm;
   };
-  sweeps.ask("schedule", "relight watch started", AT_ONCE);
+  if (watching.sweepEvery !== undefined) sweeps.ask("schedule", `${watching.program} started`, AT_ONCE);
   try {
     for await (const event of events.listen()) {
       const facts = await gather(watching, queue, event, stormOf(event));
       if (event.kind === "deletion-ordered" && facts?.trusted) await rememberOrder(watching, event);
-      if (facts !== undefined) act(watching, { queue, sweeps }, event, decide(event, facts, timing.watch));
+      if (facts === undefined) continue;
+      const action = decide(event, facts, timing.watch);
+      act(watching, { queue, sweeps }, event, watching.sweepEvery === undefined ? withoutSweep(action) : action);
     }
   } finally {
     await Promise.all([queue.stop(), sweeps.stop()]);
@@ -109,6 +116,10 @@ function act(
   // Without a connection nothing can be requested, and a sweep follows when it is back.
   if (event.kind === "connection-lost") sweeps.forget();
 }
+
+/** What asks for a sweep is only reported where sweeps are off. */
+const withoutSweep = (action: WatchAction): WatchAction =>
+  action.do === "sweep" ? { do: "note", why: `${action.why}; sweeps are off` } : action;
 
 /** The facts for the decision, requested only if needed; undefined if a waiting job will see everything. */
 async function gather(

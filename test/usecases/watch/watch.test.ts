@@ -167,7 +167,7 @@ describe("a sequence of events", () => {
   /** Watches these events, then waits for the jobs that they lead to, and ends. */
   async function watchThese(
     events: readonly ClusterEvent[],
-    options: { jobs: number; end?: JobEnd; running?: () => Promise<never> } = { jobs: 0 },
+    options: { jobs: number; end?: JobEnd; running?: () => Promise<never>; sweeps?: boolean } = { jobs: 0 },
   ) {
     const journal = fakeJournal(clock);
     const log = fakeLog();
@@ -187,7 +187,8 @@ describe("a sequence of events", () => {
       newId: () => `id${jobs.length}`,
       configured: [A],
       operator,
-      sweepEvery: undefined,
+      sweepEvery: options.sweeps === true ? millis(60_000) : undefined,
+      program: "relight serve",
       events: { listen, running: options.running ?? (async () => []), [Symbol.asyncDispose]: async () => {} },
       work: async (job) => {
         jobs.push(job);
@@ -266,6 +267,30 @@ describe("a sequence of events", () => {
     expect(notes).toContainEqual(expect.objectContaining({ what: "job", account: A, end: BUSY }));
   });
 
+  const FOR_ALL: readonly ClusterEvent[] = [
+    { kind: "server-joined", server: "n1" },
+    { kind: "connection-regained" },
+    { kind: "events-missed" },
+  ];
+
+  test("where sweeps are off none begins, neither at the start nor because of an event; accounts still have jobs", async () => {
+    const pushed: ClusterEvent = { kind: "claims-pushed", account: B, jti: "theirs" };
+    const { jobs, notes } = await watchThese([...FOR_ALL, pushed], { jobs: 1 });
+    expect(jobs.map(({ account: of }) => of)).toEqual([B]);
+    expect(notes.filter(({ what }) => what === "sweep")).toEqual([]);
+    expect(notes.flatMap((note) => (note.what === "heard" ? [note.action] : [])).slice(0, 3)).toEqual([
+      { do: "note", why: "server n1 joined; sweeps are off" },
+      { do: "note", why: "reconnected; events were missed meanwhile; sweeps are off" },
+      { do: "note", why: "too many events to handle one by one; sweeps are off" },
+    ]);
+  });
+
+  test("the first sweep says which program started it", async () => {
+    const pushed: ClusterEvent = { kind: "claims-pushed", account: B, jti: "theirs" };
+    const { notes } = await watchThese([pushed], { jobs: 1, sweeps: true });
+    expect(notes).toContainEqual(expect.objectContaining({ what: "sweep", reason: "relight serve started" }));
+  });
+
   test("it starts with a sweep, and fails if the event stream ends", async () => {
     const notes: WatchNote[] = [];
     const error = new RelightError("nats.connection_lost", "closed");
@@ -286,6 +311,7 @@ describe("a sequence of events", () => {
       sweep: async () => ({ queued: 3, ends: [] }),
       report: (note) => void notes.push(note),
       sweepEvery: millis(60_000),
+      program: "relight watch",
     });
     await expect(watching).rejects.toBe(error);
     expect(notes).toEqual([{ what: "sweep", reason: "relight watch started", end: { queued: 3, ends: [] } }]);
