@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../adapters/local/clock.ts";
 import type { inProcessJobs } from "../adapters/local/in-process-jobs.ts";
+import type { FileIdentity } from "../adapters/local/open-file.ts";
 import { checkTls, type Servers } from "../adapters/nats/connection/tls.ts";
 import type { Config } from "../config/config.ts";
 import type { Operator } from "../domain/claims/operator.ts";
@@ -36,7 +37,7 @@ const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject =
   ...defined({ claims, memory, undo }),
 });
 
-export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
+export type OpenJournal = Journal & Leases & Partial<AsyncDisposable> & { readonly file?: FileIdentity };
 export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError" | "onQueued" | "parallel">;
 
 /** The servers' addresses and TLS settings, with the secrets of `cluster.tls`. @throws RelightError `secret.*` */
@@ -102,12 +103,13 @@ function queuedJobs(queueUrl: string): Jobs {
   };
 }
 
-export async function openJournal(config: Config): Promise<OpenJournal> {
+/** @param file the one that this process opened before, if it did */
+export async function openJournal(config: Config, file?: FileIdentity): Promise<OpenJournal> {
   const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
   const shared = { clock: systemClock, scrub: scrubEntry, keeps: config.journalKeeps };
   if (kind === "sqlite") {
     const { sqliteJournal } = await import("../adapters/local/sqlite-journal.ts");
-    return sqliteJournal({ path: resolvePath(config.baseDir, place), ...shared });
+    return sqliteJournal({ path: resolvePath(config.baseDir, place), file, ...shared });
   }
   const { documentClient, dynamoDbJournal } = await import("../adapters/aws/journal/dynamodb-journal.ts");
   return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
@@ -116,6 +118,7 @@ export async function openJournal(config: Config): Promise<OpenJournal> {
 /** A read-only journal. A run that writes nothing needs no lease. */
 export function unwritten(journal: OpenJournal): OpenJournal {
   return {
+    ...defined({ file: journal.file }),
     append: async () => undefined,
     read: (query) => journal.read(query),
     accounts: () => journal.accounts(),

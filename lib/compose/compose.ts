@@ -206,7 +206,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       configured,
       events,
       operator: trusted,
-      ...onFreshRuns(() => openApp(options)),
+      ...onFreshRuns(() => openApp({ ...options, journalFile: base.journal.file })),
     });
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { measuredEscalation } from "../adapters/escalation/measured.ts";
 import { systemClock } from "../adapters/local/clock.ts";
 import { noMetrics, noTracer } from "../adapters/local/no-observers.ts";
+import type { FileIdentity } from "../adapters/local/open-file.ts";
 import type { Servers } from "../adapters/nats/connection/tls.ts";
 import { accountSettings, type Config, loadConfig, type Overrides } from "../config/config.ts";
 import type { AccountId, AccountSettings } from "../domain/claims/account.ts";
@@ -71,6 +72,8 @@ export interface PartsOptions {
   readonly dryRun?: boolean;
   /** What earlier runs in this process read of the secrets that nearly every run needs; by default each run reads them. */
   readonly keptSecrets?: KeptSecrets;
+  /** The journal's file, if this process opened it before: a process that runs long never goes on in another one. */
+  readonly journalFile?: FileIdentity | undefined;
   /** The configuration's path in commands on pages; absent if people need not name it. */
   readonly namesConfig?: string;
   /** Replaces {@link TIMING}, for tests. */
@@ -178,7 +181,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const servers = openOnce(() => openServers(config.cluster, secrets));
   if (upFront) await operator();
   if (upFront) await servers();
-  const opened = tracedPort(tracer, await openJournal(config), JOURNAL_STEPS);
+  const opened = tracedPort(tracer, await openJournal(config, options.journalFile), JOURNAL_STEPS);
   const journal = dryRun ? unwritten(opened) : opened;
   const settings = accountSettings(config);
   const bus = await openBus(config);

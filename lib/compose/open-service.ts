@@ -3,7 +3,7 @@ import { systemClock } from "../adapters/local/clock.ts";
 import { type PrometheusMetrics, prometheusMetrics } from "../adapters/local/prometheus-metrics.ts";
 import { accountSettings, type Config, loadConfig } from "../config/config.ts";
 import { millis } from "../domain/time/time.ts";
-import { asRelightError, errorFields } from "../errors.ts";
+import { asRelightError, errorFields, type RelightError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Job } from "../ports/jobs.ts";
 import type { Log } from "../ports/log.ts";
@@ -62,7 +62,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const journal = await openJournal(config);
   const queue = config.queue === "in-process" ? { enqueue: (job: Job) => orders.enqueue(job) } : {};
   const run = async <T>(work: (app: App) => Promise<T>, more: Partial<AppOptions> = {}): Promise<T> => {
-    await using app = await openApp({ ...options, metrics, ...more });
+    await using app = await openApp({ ...options, metrics, journalFile: journal.file, ...more });
     return await work(app);
   };
   const onQueued = queueMeter(metrics, systemClock);
@@ -77,6 +77,17 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     findsOrders: config.journal.startsWith("sqlite:"),
   });
   let isReached = false;
+  let isWritable = true;
+
+  /** Says so when it changes, because probes ask every few seconds. */
+  async function canWrite(): Promise<boolean> {
+    const error = await writeTo(journal).then(() => undefined, errorOf);
+    if (isWritable && error !== undefined)
+      log.error("the journal can't be written, so this process is not ready", errorFields(error));
+    if (!isWritable && error === undefined) log.warn("the journal can be written again");
+    isWritable = error === undefined;
+    return isWritable;
+  }
 
   async function runOrder(job: Job): Promise<void> {
     if (await abandoned.isWanted(job)) await run((app) => app.remediate(job));
@@ -84,7 +95,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
 
   const works: Readonly<Record<Part, () => Promise<boolean>>> = {
     configuration: () => succeeds(readConfig),
-    journal: () => succeeds(() => writeTo(journal)),
+    journal: canWrite,
     cluster: async () => isReached,
   };
 
@@ -135,6 +146,13 @@ async function writeTo(journal: Awaited<ReturnType<typeof openJournal>>): Promis
   const holder = randomUUID();
   await journal.acquire("ready", holder, millis(0));
   await journal.release("ready", holder);
+}
+
+/** @throws what is no RelightError */
+function errorOf(thrown: unknown): RelightError {
+  const error = asRelightError(thrown);
+  if (error.code === "internal") throw thrown;
+  return error;
 }
 
 const succeeds = (work: () => Promise<unknown>): Promise<boolean> =>

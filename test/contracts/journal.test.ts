@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -618,6 +619,40 @@ function sqliteTests(newPath: () => Promise<string>): void {
     });
     await journal[Symbol.asyncDispose]();
     await expect(journal.append(entry())).rejects.toMatchObject({ code: "journal.unavailable" });
+  });
+
+  describe("a file that is not there any more while it is open", () => {
+    const lease = millis(1_000);
+
+    test.each<[string, (path: string) => Promise<void>, string]>([
+      ["moved away", (path) => rename(path, `${path}.old`), "moved away or deleted"],
+      ["deleted", (path) => rm(path), "moved away or deleted"],
+      ["replaced", (path) => rename(path, `${path}.old`).then(() => copyFile(`${path}.old`, path)), "replaced"],
+    ])("%s: nothing is written, and no other one is opened or made", async (_how, change, why) => {
+      const path = await newPath();
+      await using journal = await sqliteJournal({ path, clock, scrub });
+      await journal.append(entry());
+      await change(path);
+      const isThere = existsSync(path);
+      const message = expect.stringMatching(`${why}.* since this process opened it`);
+      const refusal = { code: "journal.unavailable", message };
+      await expect(journal.append(entry())).rejects.toMatchObject(refusal);
+      await expect(journal.acquire("key", "me", lease)).rejects.toMatchObject(refusal);
+      await expect(sqliteJournal({ path, clock, scrub, file: journal.file })).rejects.toMatchObject(refusal);
+      expect(existsSync(path)).toBe(isThere);
+      // What had been written is still there to be read.
+      expect(await journal.read({})).toEqual([entry()]);
+    });
+
+    test("put back, it is used again", async () => {
+      const path = await newPath();
+      await using journal = await sqliteJournal({ path, clock, scrub });
+      await rename(path, `${path}.old`);
+      await rename(`${path}.old`, path);
+      await journal.append(entry());
+      await using again = await sqliteJournal({ path, clock, scrub, file: journal.file });
+      expect(await again.read({})).toEqual([entry()]);
+    });
   });
 
   test("a file that is not a database is journal.unavailable and unchanged", async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { DatabaseSync } from "node:sqlite";
@@ -187,6 +187,25 @@ test("a configuration that is broken meanwhile is named by the probe, and work g
   await writeFile(file, text);
   expect((await serve.get("/readyz")).status).toBe(200);
   expect((await serve.get("/accounts")).status).toBe(200);
+});
+
+test.each<[string, (file: string) => Promise<void>]>([
+  ["moved away", (file) => rename(file, `${file}.old`)],
+  ["deleted", (file) => rm(file)],
+])("a journal that is %s: it is not ready, says so, and begins no other one", async (_how, lose) => {
+  await using world = await createWorld({ binary });
+  await using serve = await startServe(world);
+  await isReady(serve);
+  await serve.until("the first sweep", ({ what }) => what === "sweep", 60_000);
+  const file = `${world.home}/relight.sqlite`;
+  await lose(file);
+  expect(await serve.get("/readyz")).toMatchObject({ status: 503, json: { missing: ["journal"] } });
+  expect(serve.stderr()).toMatch(/the journal can't be written.*since this process opened it/);
+  const ordered = await serve.post("/accounts/APP/jobs", { action: "verify", reason: "is it well?" });
+  expect(ordered).toMatchObject({ status: 503 });
+  expect(ordered.text).toContain("journal.unavailable");
+  expect(existsSync(file)).toBe(false);
+  expect((await serve.get("/readyz")).status).toBe(503);
 });
 
 describe("ending", () => {

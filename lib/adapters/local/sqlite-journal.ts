@@ -18,6 +18,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Journal, JournalledAccount, JournalQuery } from "../../ports/journal.ts";
 import type { Leases } from "../../ports/leases.ts";
 import { groupCommit } from "./group-commit.ts";
+import { assertSameFile, type FileIdentity, identityOf } from "./open-file.ts";
 
 /** How long to wait while another process writes, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;
@@ -69,17 +70,24 @@ export interface SqliteJournalSettings {
   readonly scrub: (value: JsonObject) => JsonObject;
   /** How long to keep entries that no later run needs, applied when the journal is opened; forever by default. */
   readonly keeps?: Millis | undefined;
+  /** The file that it must be, because this process opened it before: then nothing is created. */
+  readonly file?: FileIdentity | undefined;
+}
+
+export interface SqliteJournal extends Journal, Leases, AsyncDisposable {
+  readonly file: FileIdentity;
 }
 
 /**
  * The journal and the leases in one SQLite file, readable only by its owner. Several processes may use it at once. Each
- * entry is on disk when `append` returns; what is appended and leased at once shares a transaction.
+ * entry is on disk when `append` returns; what is appended and leased at once shares a transaction. Once the
+ * file is no longer the one at `path`, nothing is written any more, because the next process would not find it.
  * @throws RelightError `journal.unavailable` naming the file.
  */
-export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Journal & Leases & AsyncDisposable> {
+export async function sqliteJournal(settings: SqliteJournalSettings): Promise<SqliteJournal> {
   const { path, clock, scrub, keeps } = settings;
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
-  const database = await openWithRetry(() => attempt(() => openDatabase(path)));
+  const { database, file } = await openWithRetry(() => attempt(() => openDatabase(path, settings.file)));
   if (keeps !== undefined) attempt(() => forget(database, epochMillis(clock.now() - keeps)));
   const statement = statementsOf(database);
   const group = groupCommit(database);
@@ -87,16 +95,21 @@ export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Jo
     group.write(work).catch((cause: unknown) => {
       throw unavailable(path, cause);
     });
+  const writeHere = async <T>(work: () => T): Promise<T> => {
+    attempt(() => assertSameFile(path, file));
+    return write(work);
+  };
   return {
+    file,
     append: async ({ at, job, account, kind, data }) => {
       const text = JSON.stringify(scrub(data));
-      await write(() => statement(APPEND).run(at, job, account, kind, text));
+      await writeHere(() => statement(APPEND).run(at, job, account, kind, text));
     },
     read: async (query) => attempt(() => select(statement, query)),
     accounts: () => accountsIn(database, attempt),
     latest: async (accounts) => attempt(() => latest(statement, accounts)),
     acquire: (key, holder, lasts) =>
-      write(() => {
+      writeHere(() => {
         const now = clock.now();
         const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
         return statement(ACQUIRE).run(lease).changes === 1;
@@ -133,7 +146,7 @@ function statementsOf(database: DatabaseSync): Statements {
  * Retries opening: if several processes open a new file at once, one turns on the write-ahead log, and SQLite reports
  * "locked" to the others immediately, whatever the timeout.
  */
-function openWithRetry(open: () => DatabaseSync): Promise<DatabaseSync> {
+function openWithRetry<T>(open: () => T): Promise<T> {
   const shouldRetry = ({ error }: { error: Error }) => isBusy(error.cause);
   const pauses = { minTimeout: 10, maxTimeout: 250, randomize: true, maxRetryTime: 2 * BUSY_TIMEOUT };
   return pRetry(open, { retries: 20, ...pauses, shouldRetry });
@@ -145,14 +158,20 @@ function isBusy(error: unknown): boolean {
   return errcode !== undefined && (errcode & 0xff) === 5;
 }
 
-function openDatabase(path: string): DatabaseSync {
-  makeFolder(dirname(path));
+function openDatabase(
+  path: string,
+  known?: FileIdentity,
+): { readonly database: DatabaseSync; readonly file: FileIdentity } {
+  if (known === undefined) makeFolder(dirname(path));
+  else assertSameFile(path, known);
   makeFile(path);
+  const file = known ?? identityOf(path);
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
   try {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-    return database;
+    assertSameFile(path, file);
+    return { database, file };
   } catch (cause) {
     database.close();
     throw cause;
