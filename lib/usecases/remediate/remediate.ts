@@ -63,10 +63,16 @@ function remediateAlone(deps: JobDependencies, order: NewJob): Promise<Remediati
       return { end: result, ending: endingOf(context, last) };
     } catch (thrown) {
       // Report a coming expiry even after a failure, because a failed renewal is a likely reason for it.
-      await watchExpiry(context, job, seen, calls);
+      const isStopped = asRelightError(thrown).code === "interrupted";
+      await watchExpiry(context, job, seen, calls && !isStopped && !(await hasPushed(context, job)));
       throw thrown;
     }
   });
+}
+
+/** Whether the job has proved other claims than those that it saw at its beginning: what they said of the expiry is over. */
+async function hasPushed({ journal }: Context, { id, account }: RunningJob): Promise<boolean> {
+  return (await journal.read({ account, job: id, kinds: ["push.proved"], limit: 1 })).length > 0;
 }
 
 /** Adds facts about the account to the job's end. */

@@ -653,6 +653,54 @@ describe("a job that can't continue", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
+  describe("after it renewed an expired account", () => {
+    /** The second push turns JetStream off, so the toggle is under way. */
+    async function stopped(during: "renewal" | "toggle", error?: RelightError) {
+      const world = virtualWorld({ version: "2.10.27" });
+      fill(world);
+      expire(world);
+      const asked = new AbortController();
+      const { resolver } = world.newContext();
+      let pushes = 0;
+      const push: typeof resolver.push = async (token) => {
+        pushes++;
+        if (pushes < (during === "toggle" ? 2 : 1)) return resolver.push(token);
+        asked.abort();
+        if (error !== undefined && during === "toggle") throw error;
+        const answers = await resolver.push(token);
+        if (error !== undefined) throw error;
+        return answers;
+      };
+      const changes = { signal: asked.signal, resolver: { ...resolver, push } };
+      const code = await world.run("remediate", {}, changes).then(
+        ({ outcome }) => outcome,
+        (thrown: RelightError) => thrown.code,
+      );
+      return { world, code };
+    }
+    const lost = new RelightError("nats.connection_lost", "lost");
+
+    test.each<[string, "renewal" | "toggle", RelightError | undefined, string]>([
+      ["it is told to stop in the next rung", "toggle", undefined, "interrupted"],
+      ["it is told to stop in the renewal", "renewal", undefined, "interrupted"],
+      ["the next rung loses the connection", "toggle", lost, "nats.connection_lost"],
+    ])("%s: no page says that it is expired", async (_when, during, error, code) => {
+      const { world, ...end } = await stopped(during, error);
+      expect(end.code).toBe(code);
+      expect(world.incidents).toEqual([]);
+      expect(world.journal.entries.filter(({ kind }) => kind === "incident.opened")).toEqual([]);
+      world.advance(60_000);
+      expect(await world.run()).toMatchObject({ verdict: { health: "healthy" } });
+      expect(world.incidents).toEqual([]);
+    });
+
+    test("the renewal loses the connection before it is proved: a person hears of it", async () => {
+      const { world, code } = await stopped("renewal", lost);
+      expect(code).toBe("nats.connection_lost");
+      expect(world.incidents).toMatchObject([{ failureClass: "account_expired" }]);
+    });
+  });
+
   test("stops before a rung that could not stop itself", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
