@@ -2,6 +2,7 @@ import { userInfo } from "node:os";
 import type { App } from "../lib/compose/compose.ts";
 import type { AccountId } from "../lib/domain/claims/account.ts";
 import { expiringJson } from "../lib/domain/expiry/expiring.ts";
+import { STILL_DEAD } from "../lib/domain/ladder/after-renewal.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { redact } from "../lib/domain/time/redact.ts";
@@ -270,18 +271,21 @@ function resolversIn([first]: readonly Survey[]): readonly object[] {
   return (first?.seen.verdict.servers ?? []).map(({ name, resolver }) => ({ name, ...defined({ resolver }) }));
 }
 
-function planRow({ account, name, renewal, reconciliation, step, seen, decision }: Survey): object {
+function planRow({ account, name, renewal, reconciliation, step, sequel, seen, decision }: Survey): object {
   const reconciling =
     reconciliation === undefined ? [] : [{ do: `${reconciliation.does}-difference`, why: reconciliation.why }];
   const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
+  const likely = (sequel?.rungs ?? []).map(({ id, risk, undo }) => {
+    return { do: id, if: STILL_DEAD, why: sequel?.why, risk, undo };
+  });
   const applying =
     step.kind === "rung"
       ? [{ do: step.rung.id, why: step.why, risk: step.rung.risk, undo: step.rung.undo }]
       : step.kind === "stop"
         ? [{ do: "escalate", why: step.why }]
         : [];
-  const refused = step.kind === "rung" || step.kind === "stop" ? step.refused : [];
+  const refused = step.kind === "rung" || step.kind === "stop" ? step.refused : (sequel?.refused ?? []);
   const { health: verdict, findings, warnings } = seen.verdict;
-  const steps = [...reconciling, ...renewing, ...applying];
+  const steps = [...reconciling, ...renewing, ...likely, ...applying];
   return { account, name, verdict, findings, warnings, steps, refused, renewal: decision };
 }

@@ -45,20 +45,23 @@ type Group = readonly JournalEntry[];
 export function timelineOf(entries: readonly JournalEntry[]): readonly TimelineItem[] {
   const items: TimelineItem[] = [];
   let outage: JournalEntry[] | undefined;
+  let healthyAt: EpochMillis | undefined;
   for (const group of groupsOf(entries)) {
     const verdicts = group.filter(({ kind }) => kind === "verdict");
     const isBad = verdicts.some((entry) => healthIn(entry) !== "healthy");
     if (outage === undefined && !isBad) {
       add(items, group);
+      healthyAt = verdicts.at(-1)?.at ?? healthyAt;
       continue;
     }
     outage = [...(outage ?? []), ...group];
     const last = verdicts.at(-1);
     if (last === undefined || healthIn(last) !== "healthy") continue;
-    items.push(outageIn(outage));
+    items.push(outageIn(outage, healthyAt));
+    healthyAt = last.at;
     outage = undefined;
   }
-  if (outage !== undefined) items.push(outageIn(outage));
+  if (outage !== undefined) items.push(outageIn(outage, healthyAt));
   return items.toReversed();
 }
 
@@ -99,19 +102,40 @@ const QUIET: readonly string[] = ["job", "healthy", "ended"];
 
 const WORST: readonly Health[] = ["dead", "unknown", "degraded"];
 
-function outageIn(entries: readonly JournalEntry[]): TimelineItem {
+/** @param healthyAt when a check last found the account healthy before; undefined if none is known */
+function outageIn(entries: readonly JournalEntry[], healthyAt: EpochMillis | undefined): TimelineItem {
   const verdicts = entries.filter(({ kind }) => kind === "verdict");
   const bad = verdicts.filter((entry) => healthIn(entry) !== "healthy");
   const noticed = bad[0]?.at ?? entries[0]?.at ?? epochMillis(0);
   const last = verdicts.at(-1);
-  const since = entries.flatMap(({ kind, data }) => (kind === "incident.opened" ? timeIn(data["since"]) : []));
-  const began = epochMillis(Math.min(noticed, ...since));
+  const known = [
+    ...bad.flatMap((entry) => expiriesIn(entry).map((at) => ({ at, by: "its claims expired then" }))),
+    ...entries.flatMap(({ kind, data }) =>
+      kind === "incident.opened" ? timeIn(data["since"]).map((at) => ({ at, by: "as far as is known" })) : [],
+    ),
+  ];
+  // What a healthy check came after did not begin this outage.
+  const earlier = known.filter(({ at }) => at < noticed && at >= (healthyAt ?? 0));
+  const first = earlier.reduce<(typeof known)[number] | undefined>(
+    (best, one) => (best === undefined || one.at < best.at ? one : best),
+    undefined,
+  );
+  const began = epochMillis(first?.at ?? noticed);
   const health = WORST.find((one) => bad.some((entry) => healthIn(entry) === one)) ?? "unknown";
   const isOver = last !== undefined && healthIn(last) === "healthy";
   const steps = stepsOf(entries).map((step) => (step.at <= noticed && step.label === "job" ? seenBy(step) : step));
   const start: readonly TimelineStep[] =
-    began < noticed ? [{ at: began, tone: "bad", label: `${health} since`, text: "as far as is known" }] : [];
+    first === undefined ? [] : [{ at: began, tone: "bad", label: `${health} since`, text: first.by }];
   return { kind: "outage", began, health, steps: [...start, ...steps], ...(isOver ? { ended: last.at } : {}) };
+}
+
+/** When the claims in force had expired, according to a verdict; milliseconds. */
+function expiriesIn({ data }: JournalEntry): readonly number[] {
+  const findings = Array.isArray(data["findings"]) ? data["findings"].filter(isJsonObject) : [];
+  return findings.flatMap(({ code, evidence }) => {
+    const exp = isJsonObject(evidence) ? evidence["exp"] : undefined;
+    return code === "account.expired" && typeof exp === "number" ? [exp * 1_000] : [];
+  });
 }
 
 const seenBy = (step: TimelineStep): TimelineStep => ({ ...step, label: "seen by" });

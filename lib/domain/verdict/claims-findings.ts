@@ -9,7 +9,7 @@ import { nameForShell } from "../limits/fit.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import type { Observation, StoredClaims } from "../observation/observation.ts";
 import { describeStreams, type LastSight, type SeenStream } from "../observation/streams-seen.ts";
-import { isCountable, toMillis } from "../time/time.ts";
+import { isCountable, toMillis, toSeconds } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { type Finding, observedAt, type Warning } from "./verdict.ts";
 
@@ -70,7 +70,7 @@ function absenceFinding({ stored, servers }: Observation, presence: Presence): F
   switch (presence.state) {
     case "expired": {
       const message = `the account expired at ${observedAt(presence.at)}, and the resolver has deleted its JWT since`;
-      return finding("account.expired", "dead", {}, message, { forgotten: true });
+      return finding("account.expired", "dead", {}, message, { forgotten: true, exp: toSeconds(presence.at) });
     }
     case "unknown":
       return finding("account.not_found", "unknown", {}, `no server has the account loaded, and ${presence.why}`);

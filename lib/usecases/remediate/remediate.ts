@@ -1,6 +1,7 @@
 import { DUE } from "../../domain/expiry/expiry.ts";
 import { lastOutage } from "../../domain/journal/last-outage.ts";
 import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
+import { afterRenewal, sequelLines } from "../../domain/ladder/after-renewal.ts";
 import { allows, modeJson } from "../../domain/ladder/mode.ts";
 import type { RungReport } from "../../domain/ladder/rung.ts";
 import { defined } from "../../domain/time/defined.ts";
@@ -16,6 +17,7 @@ import type { Look } from "../observe/look.ts";
 import { lookTwice } from "../observe/look-twice.ts";
 import { endingOf, verify } from "../observe/verify.ts";
 import { describeBegun, describePush } from "../push/describe-push.ts";
+import { situationOf } from "../remedies/readiness.ts";
 import { watchExpiry, watchUnseen } from "../renewal/expiry-pages.ts";
 import { planned, reconcile } from "../renewal/reconcile.ts";
 import { renew } from "../renewal/renew.ts";
@@ -171,9 +173,11 @@ async function renewThenHeal(
   if (why === undefined) return healAndPage(context, job, seen, resumed);
   if (!allows(context.mode.mode, "renew")) {
     const { would, ...looked } = await healAndPage(context, job, seen, resumed);
-    // The steps after the renewal of an expired account are known only then.
+    // The steps after the renewal of an expired account are known only then, but some are likely.
     const isAlive = seen.claims !== undefined && !hasFinding(seen.verdict, "account.expired");
-    const others: Done = isAlive && would !== undefined ? { ...looked, would } : looked;
+    const sequel = isAlive ? undefined : afterRenewal(situationOf(context, job.account, seen));
+    const then = isAlive ? would : sequel && sequelLines(sequel);
+    const others: Done = then === undefined ? looked : { ...looked, would: then };
     return left(context.mode, others, `renew (${why})`);
   }
   context.log.info("renewing", { account: job.account, why });

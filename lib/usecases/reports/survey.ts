@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../../domain/expiry/expiry.ts";
+import { afterRenewal, type Sequel } from "../../domain/ladder/after-renewal.ts";
 import type { Step } from "../../domain/ladder/ladder.ts";
 import { type Context, nameOf } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
@@ -18,6 +19,8 @@ export interface Survey {
   readonly seen: Look;
   /** What a sweep would do first, besides a due renewal. */
   readonly step: Step;
+  /** What is likely to follow the renewal of an expired account; undefined if nothing. */
+  readonly sequel: Sequel | undefined;
   readonly renewal: "due" | "expired" | undefined;
   /** What the policy does about a difference from the source of truth, if any. */
   readonly reconciliation: Planned | undefined;
@@ -42,12 +45,14 @@ async function surveyOne(context: Context, account: AccountId): Promise<Survey> 
   const moment = momentOf(context, seen);
   const window = claims === undefined ? undefined : expiryWindow(claims, policy, moment);
   const decision = await renewalDecision(context, { id: "-", account }, seen);
+  const situation = situationOf(context, account, seen);
   return {
     account,
     name: nameOf(context, account, claims),
     window,
     seen,
-    step: await readyStep(context, account, situationOf(context, account, seen), new Set()),
+    step: await readyStep(context, account, situation, new Set()),
+    sequel: decision.decision === "renew" ? afterRenewal(situation) : undefined,
     reconciliation: planned(context, seen),
     alarm: window === undefined ? "none" : alarmOf(window, moment),
     decision,

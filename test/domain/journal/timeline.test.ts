@@ -69,6 +69,49 @@ describe("a timeline", () => {
     expect(steps.find(({ label }) => label === "tried")?.took).toBe(7_000);
   });
 
+  describe("dates the beginning of an outage", () => {
+    const expired = (second: number, job: string, at: number, more: JsonObject = {}) => {
+      const found = { code: "account.expired", message: "it expired", evidence: { exp: START / 1_000 + at, ...more } };
+      return e(second, job, "verdict", { verdict: "dead", findings: [found] });
+    };
+    const page = (second: number, job: string, since: number) =>
+      e(second, job, "incident.opened", {
+        failureClass: "account_expired",
+        since: isoTime(epochMillis(START + since * 1_000)),
+      });
+
+    test.each<[string, readonly JournalEntry[], number, string | undefined]>([
+      ["by the expiry of the claims, if no page was sent", [expired(53, "b", 32)], 32, "its claims expired then"],
+      [
+        "also once the resolver forgot them",
+        [expired(53, "b", 32, { forgotten: true })],
+        32,
+        "its claims expired then",
+      ],
+      [
+        "by a later check of the same outage",
+        [verdict(53, "b", "unknown"), expired(60, "c", 32)],
+        32,
+        "its claims expired then",
+      ],
+      ["by the page", [verdict(53, "b", "dead"), page(54, "b", 40)], 40, "as far as is known"],
+      ["by the earliest of both", [expired(53, "b", 32), page(54, "b", 40)], 32, "its claims expired then"],
+      ["by the check, if nothing else is known", [verdict(53, "b", "dead")], 53, undefined],
+      [
+        "by the check, if the claims expired during the outage",
+        [verdict(53, "b", "dead"), expired(60, "c", 57)],
+        53,
+        undefined,
+      ],
+      ["never before the last healthy check", [expired(53, "b", 0)], 53, undefined],
+    ])("%s", (_how, entries, began, by) => {
+      const [outage] = timelineOf([...check(0, "a"), ...entries]);
+      expect(outage).toMatchObject({ kind: "outage", began: START + began * 1_000 });
+      const [first] = outage?.kind === "outage" ? outage.steps : [];
+      expect(first?.label.endsWith(" since") ? first.text : undefined).toBe(by);
+    });
+  });
+
   test("leaves an outage open that still lasts", () => {
     const [outage] = timelineOf([e(0, "a", "job.started"), verdict(1, "a", "unknown"), verdict(5, "b", "degraded")]);
     expect(outage).toMatchObject({ kind: "outage", health: "unknown", began: START + 1_000 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { afterRenewal } from "../../../lib/domain/ladder/after-renewal.ts";
 import { type Attempt, attemptsOf, nextStep } from "../../../lib/domain/ladder/ladder.ts";
 import { findLosses, findVanished, type Loss } from "../../../lib/domain/ladder/loss.ts";
 import { memoryAssets } from "../../../lib/domain/ladder/memory.ts";
@@ -46,6 +47,66 @@ function situation(seen: Partial<Observation>, changes: Partial<Situation> = {})
     ...changes,
   };
 }
+
+describe("what is likely to follow the renewal of an expired account", () => {
+  const expired = (seen: Partial<Observation> = {}, changes: Partial<Situation> = {}): Situation =>
+    situation(
+      {
+        stored: { ok: true, value: { document: claims(OVER), signatureValid: true } },
+        running: {
+          ok: true,
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: true,
+              jetstream: true,
+              signatureValid: true,
+              document: claims(OVER),
+            },
+          ],
+        },
+        streams: { ok: true, value: [stream({ consumers: [consumer()] })] },
+        accountView: { ok: "not-asked", why: "the account has expired" },
+        ...seen,
+      },
+      changes,
+    );
+  const memory: Observation["streams"] = { ok: true, value: [stream({ storage: "memory" })] };
+  const replicated: Observation["streams"] = { ok: true, value: [stream({ replicas: 3, peers: PEERS })] };
+
+  test.each<[string, Situation, readonly RungId[], readonly RungId[]]>([
+    ["a standalone server that leaves it deaf", expired(), ["toggle-jetstream"], []],
+    ["one that can be restarted, too", expired({}, { canRestart: true }), ["toggle-jetstream", "restart-servers"], []],
+    [
+      "streams in memory that may not be lost",
+      expired({ streams: memory }),
+      [],
+      ["toggle-jetstream", "restart-servers"],
+    ],
+    [
+      "streams in memory that may be lost",
+      expired({ streams: memory }, { allowMemoryLoss: true }),
+      ["toggle-jetstream"],
+      [],
+    ],
+    ["a cluster", expired({ servers: CLUSTER, streams: replicated }), ["step-down-leaders"], []],
+  ])("%s", (_what, seen, rungs, refused) => {
+    const sequel = afterRenewal(seen);
+    expect(sequel?.rungs.map(({ id }) => id)).toEqual(rungs);
+    expect(sequel?.refused.map(({ rung }) => rung)).toEqual(refused);
+    expect(sequel?.why).toMatch(/^on nats-server 2\.10\.27, .*#6806/);
+  });
+
+  test.each<[string, Situation]>([
+    ["on servers without the defect", expired({ servers: [server({ version: "2.15.1" })] })],
+    ["without streams", expired({ streams: { ok: true, value: [] } })],
+    ["without an answer about streams", expired({ streams: FAILED })],
+    ["for an account that is valid", situation({ streams: deaf() })],
+  ])("nothing %s", (_what, seen) => {
+    expect(afterRenewal(seen)).toBeUndefined();
+  });
+});
 
 const PROVED = CLUSTER.map((one) => ({ ...one, version: "2.15.1" }));
 const DAMAGED = deaf({ replicas: 3, nodeMissingOn: ["s1", "s2"] });
