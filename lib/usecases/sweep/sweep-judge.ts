@@ -60,9 +60,15 @@ export interface Tally {
   pastPage: number;
   oldestUnverified?: Millis;
   soonestExpiry?: EpochMillis;
+  /** The accounts that expire within {@link SOON}, a bounded number of them. */
+  readonly expiring: { readonly account: AccountId; readonly at: EpochMillis }[];
 }
 
-export const newTally = (): Tally => ({ states: [], seen: 0, pastPage: 0 });
+/** Until long after the next sweep, which knows more; milliseconds. */
+const SOON = 24 * 60 * 60_000;
+const MOST_EXPIRING = 10_000;
+
+export const newTally = (): Tally => ({ states: [], seen: 0, pastPage: 0, expiring: [] });
 
 /** The due accounts of a chunk, and why. Counts all accounts of the chunk. */
 export async function judge(
@@ -96,6 +102,8 @@ function count(tally: Tally, swept: SweptAccount, now: EpochMillis, { alarm }: E
   if (hasExpired || alarm === "page") tally.pastPage += 1;
   if (expiresAt !== undefined && expiresAt < (tally.soonestExpiry ?? Number.POSITIVE_INFINITY))
     tally.soonestExpiry = expiresAt;
+  if (expiresAt !== undefined && !hasExpired && expiresAt <= now + SOON && tally.expiring.length < MOST_EXPIRING)
+    tally.expiring.push({ account: swept.account, at: expiresAt });
   const { verifiedAt } = swept.lastJob ?? {};
   if (verifiedAt !== undefined)
     tally.oldestUnverified = millis(Math.max(tally.oldestUnverified ?? 0, now - verifiedAt));

@@ -31,6 +31,8 @@ export interface Sweep {
   readonly oldestUnverified?: Millis;
   /** The soonest expiry of all accounts; may be in the past. */
   readonly soonestExpiry?: EpochMillis;
+  /** The accounts that expire within a day, for whoever runs long enough to see it. */
+  readonly expiring: readonly { readonly account: AccountId; readonly at: EpochMillis }[];
   /** The approximate number of waiting jobs before this sweep. */
   readonly waiting: number;
 }
@@ -76,7 +78,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
   const postponed = await enqueueBacklogs(context, run, backlogs);
   if (run.list.incompleteBecause !== undefined) throw run.list.incompleteBecause;
   const { unreadable, queued, queuedBy } = run;
-  const { states, ...tally } = run.tally;
+  const { states, expiring, ...tally } = run.tally;
   const { trigger, which } = order;
   context.log.info("a sweep ended", {
     correlation: id,
@@ -89,7 +91,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
   });
   context.metrics.live?.accounts(states, "all");
   context.metrics.emit(measuresOfSweep({ ...tally, queued, postponed }, context.clock.now()));
-  return { id, ...tally, queued, queuedBy, postponed, unreadable, waiting };
+  return { id, ...tally, expiring, queued, queuedBy, postponed, unreadable, waiting };
 }
 
 /** The state of a running sweep. */

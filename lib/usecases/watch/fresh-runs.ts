@@ -13,7 +13,7 @@ export interface Ends {
 /** Relight composed for one run. */
 interface Run extends AsyncDisposable {
   order(job: Job): Promise<JobEnd>;
-  sweep(trigger: Trigger, reason: string): Promise<Ends & { readonly queued: number }>;
+  sweep(trigger: Trigger, reason: string): Promise<Ends & Pick<SweepEnd, "queued" | "expiring">>;
 }
 
 /** Uses a new connection for each job and sweep, because a connection and its list of servers become outdated. */
@@ -26,7 +26,7 @@ export function onFreshRuns(open: () => Promise<Run>): Pick<Watching, "work" | "
     sweep: async (trigger, reason): Promise<SweepEnd> => {
       await using run = await open();
       const report = await run.sweep(trigger, reason);
-      return { queued: report.queued, ends: endsOf(report) };
+      return { queued: report.queued, ends: endsOf(report), expiring: report.expiring };
     },
   };
 }

@@ -2,7 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import { type Operator, trustedDeleters } from "../../domain/claims/operator.ts";
 import { EVEN_UNPROVED, lastClaims } from "../../domain/journal/journal.ts";
 import { isJsonObject } from "../../domain/time/json.ts";
-import { type Millis, millis, toSeconds } from "../../domain/time/time.ts";
+import { epochMillis, type Millis, millis, toSeconds } from "../../domain/time/time.ts";
 import { countRefusal, NO_STORMS } from "../../domain/watch/storm.ts";
 import { type ClusterEvent, decide, type WatchAction, type WatchFacts } from "../../domain/watch/watch.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
@@ -12,6 +12,7 @@ import type { Journal } from "../../ports/journal.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Context } from "../context/context.ts";
 import type { Remediation } from "../remediate/remediation.ts";
+import { type ExpiryTimes, expiryTimes, type KnownExpiry } from "./expiry-times.ts";
 import { type WatchQueue, watchQueue } from "./watch-queue.ts";
 import { type WatchSweeps, watchSweeps } from "./watch-sweeps.ts";
 
@@ -24,6 +25,8 @@ export type JobEnd =
 /** How a sweep ended. */
 export interface SweepEnd {
   readonly queued: number;
+  /** The accounts that expire soon. */
+  readonly expiring: readonly KnownExpiry[];
   readonly ends: readonly { readonly account: AccountId; readonly end: JobEnd }[];
 }
 
@@ -68,16 +71,27 @@ export async function watch(watching: Watching): Promise<void> {
   const sweeps = watchSweeps({
     clock,
     every: watching.sweepEvery,
-    work: (trigger, reason) => doSweep(watching, trigger, reason),
+    work: async (trigger, reason) => {
+      const end = await doSweep(watching, trigger, reason);
+      if (end !== undefined) expiries.note([...end.expiring, ...end.ends.flatMap(expiryIn)]);
+    },
   });
   const queue = watchQueue({
     clock,
     timing,
-    work: (account, reason) => doJob(watching, account, reason),
+    work: async (account, reason) => {
+      const end = await doJob(watching, account, reason);
+      expiries.note(expiryIn({ account, end }));
+      return end.state === "failed" && end.error.code === "account.busy" ? "busy" : "done";
+    },
     onOverflow: () => {
       if (watching.sweepEvery !== undefined) sweeps.ask("event", "too many accounts at once", AT_ONCE);
       else watching.log.warn("events of an account are dropped: too many accounts at once, and sweeps are off");
     },
+  });
+  const expiries = expiryTimes({
+    clock,
+    onExpiry: (account) => void afterExpiry(watching, account, { queue, expiries }),
   });
   let storms = NO_STORMS;
   const stormOf = (event: ClusterEvent): WatchFacts["storm"] => {
@@ -96,6 +110,7 @@ export async function watch(watching: Watching): Promise<void> {
       act(watching, { queue, sweeps }, event, watching.sweepEvery === undefined ? withoutSweep(action) : action);
     }
   } finally {
+    expiries.stop();
     await Promise.all([queue.stop(), sweeps.stop()]);
   }
 }
@@ -115,6 +130,25 @@ function act(
   if (action.do === "sweep") sweeps.ask("event", action.why, action.settle);
   // Without a connection nothing can be requested, and a sweep follows when it is back.
   if (event.kind === "connection-lost") sweeps.forget();
+}
+
+/** Checks the account unless a job has seen later claims since: a renewal by anybody else is in the journal only. */
+async function afterExpiry(
+  watching: Watching,
+  account: AccountId,
+  { queue, expiries }: { queue: WatchQueue; expiries: ExpiryTimes },
+): Promise<void> {
+  const latest = await orUndefined(watching, () => watching.journal.latest([account]));
+  const job = latest?.get(account);
+  const at = job?.state === "finished" ? job.expiresAt : undefined;
+  if (at !== undefined && at > watching.clock.now()) expiries.note([{ account, at }]);
+  else queue.ask(account, "its claims have expired", AT_ONCE);
+}
+
+/** The expiry that a job saw. */
+function expiryIn({ account, end }: SweepEnd["ends"][number]): readonly KnownExpiry[] {
+  const expiresAt = end.state === "done" ? end.result.expiresAt : undefined;
+  return expiresAt === undefined ? [] : [{ account, at: epochMillis(Date.parse(expiresAt)) }];
 }
 
 /** What asks for a sweep is only reported where sweeps are off. */
@@ -216,17 +250,18 @@ async function orUndefined<T>({ log }: Watching, question: () => Promise<T>): Pr
   }
 }
 
-async function doJob(watching: Watching, account: AccountId, reason: string): Promise<"done" | "busy"> {
+async function doJob(watching: Watching, account: AccountId, reason: string): Promise<JobEnd> {
   const id = watching.newId();
   const job: Job = { account, reason, trigger: "event", action: "remediate", id, correlation: id };
   const end = await watching.work(job).catch((thrown: unknown): JobEnd => {
     return { state: "failed", error: asRelightError(thrown) };
   });
   watching.report({ what: "job", account, reason, end });
-  return end.state === "failed" && end.error.code === "account.busy" ? "busy" : "done";
+  return end;
 }
 
-async function doSweep(watching: Watching, trigger: Trigger, reason: string): Promise<void> {
+async function doSweep(watching: Watching, trigger: Trigger, reason: string): Promise<SweepEnd | undefined> {
   const end = await watching.sweep(trigger, reason).catch((thrown: unknown) => asRelightError(thrown));
   watching.report({ what: "sweep", reason, end });
+  return "ends" in end ? end : undefined;
 }

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import { millis } from "../../../lib/domain/time/time.ts";
+import type { JournalEntry } from "../../../lib/domain/journal/journal.ts";
+import { defined } from "../../../lib/domain/time/defined.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import type { ClusterEvent } from "../../../lib/domain/watch/watch.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import { waitUntil } from "../../../lib/usecases/context/wait-until.ts";
+import type { KnownExpiry } from "../../../lib/usecases/watch/expiry-times.ts";
 import { type JobEnd, type WatchNote, watch } from "../../../lib/usecases/watch/watch.ts";
 import { watchQueue } from "../../../lib/usecases/watch/watch-queue.ts";
 import { watchSweeps } from "../../../lib/usecases/watch/watch-sweeps.ts";
@@ -167,7 +170,14 @@ describe("a sequence of events", () => {
   /** Watches these events, then waits for the jobs that they lead to, and ends. */
   async function watchThese(
     events: readonly ClusterEvent[],
-    options: { jobs: number; end?: JobEnd; running?: () => Promise<never>; sweeps?: boolean } = { jobs: 0 },
+    options: {
+      jobs: number;
+      end?: JobEnd;
+      running?: () => Promise<never>;
+      sweeps?: boolean;
+      expiring?: readonly KnownExpiry[];
+      latest?: JournalEntry;
+    } = { jobs: 0 },
   ) {
     const journal = fakeJournal(clock);
     const log = fakeLog();
@@ -175,6 +185,7 @@ describe("a sequence of events", () => {
     const notes: WatchNote[] = [];
     const own = { jwt: { jti: "own" } };
     await journal.append({ at: clock.now(), job: "j", account: A, kind: "push.started", data: own });
+    if (options.latest !== undefined) await journal.append(options.latest);
     async function* listen(): AsyncIterable<ClusterEvent> {
       yield* events;
       await waitFor("the jobs", () => jobs.length >= options.jobs);
@@ -194,7 +205,7 @@ describe("a sequence of events", () => {
         jobs.push(job);
         return options.end ?? { state: "queued" };
       },
-      sweep: async () => ({ queued: 0, ends: [] }),
+      sweep: async () => ({ queued: 0, ends: [], expiring: options.expiring ?? [] }),
       report: (note) => void notes.push(note),
     });
     return { jobs, notes, log, journal };
@@ -291,6 +302,36 @@ describe("a sequence of events", () => {
     expect(notes).toContainEqual(expect.objectContaining({ what: "sweep", reason: "relight serve started" }));
   });
 
+  describe("an account that expires while nobody uses it", () => {
+    const inSeconds = (seconds: number) => epochMillis(clock.now() + seconds * 1_000);
+    const jobsOf = async (expiring: readonly KnownExpiry[], latest?: JournalEntry) => {
+      const start = clock.now();
+      const { jobs } = await watchThese([], { jobs: expiring.length, sweeps: true, expiring, ...defined({ latest }) });
+      return { waited: clock.now() - start, told: jobs.map(({ account: of, reason }) => [of, reason]) };
+    };
+
+    test("is checked as soon as it has expired", async () => {
+      const { told, waited } = await jobsOf([
+        { account: B, at: inSeconds(4) },
+        { account: A, at: inSeconds(2) },
+      ]);
+      expect(told.slice(0, 2)).toEqual([
+        [A, "its claims have expired"],
+        [B, "its claims have expired"],
+      ]);
+      expect(waited).toBeGreaterThan(4_000);
+      expect(waited).toBeLessThan(10_000);
+    });
+
+    test("is left alone if a job has seen later claims meanwhile", async () => {
+      const data = { outcome: "renewed", expiresAt: inSeconds(6) };
+      const renewed = { at: clock.now(), job: "order", account: A, kind: "job.finished", data } as const;
+      const { told } = await jobsOf([{ account: A, at: inSeconds(2) }], renewed);
+      expect(told).toEqual([[A, "its claims have expired"]]);
+      expect(clock.now()).toBeGreaterThan(Number(data.expiresAt));
+    });
+  });
+
   test("it starts with a sweep, and fails if the event stream ends", async () => {
     const notes: WatchNote[] = [];
     const error = new RelightError("nats.connection_lost", "closed");
@@ -308,12 +349,14 @@ describe("a sequence of events", () => {
       operator,
       events: { listen, running: async () => [], [Symbol.asyncDispose]: async () => {} },
       work: async () => ({ state: "queued" }),
-      sweep: async () => ({ queued: 3, ends: [] }),
+      sweep: async () => ({ queued: 3, ends: [], expiring: [] }),
       report: (note) => void notes.push(note),
       sweepEvery: millis(60_000),
       program: "relight watch",
     });
     await expect(watching).rejects.toBe(error);
-    expect(notes).toEqual([{ what: "sweep", reason: "relight watch started", end: { queued: 3, ends: [] } }]);
+    expect(notes).toEqual([
+      { what: "sweep", reason: "relight watch started", end: { queued: 3, ends: [], expiring: [] } },
+    ]);
   });
 });
