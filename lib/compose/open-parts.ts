@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { measuredEscalation } from "../adapters/escalation/measured.ts";
 import { systemClock } from "../adapters/local/clock.ts";
 import { noMetrics, noTracer } from "../adapters/local/no-observers.ts";
-import type { FileIdentity } from "../adapters/local/open-file.ts";
 import type { Servers } from "../adapters/nats/connection/tls.ts";
 import { accountSettings, type Config, loadConfig, type Overrides } from "../config/config.ts";
 import type { AccountId, AccountSettings } from "../domain/claims/account.ts";
@@ -73,7 +72,7 @@ export interface PartsOptions {
   /** What earlier runs in this process read of the secrets that nearly every run needs; by default each run reads them. */
   readonly keptSecrets?: KeptSecrets;
   /** The journal's file, if this process opened it before: a process that runs long never goes on in another one. */
-  readonly journalFile?: FileIdentity | undefined;
+  readonly journalFile?: OpenJournal["file"];
   /** The configuration's path in commands on pages; absent if people need not name it. */
   readonly namesConfig?: string;
   /** Replaces {@link TIMING}, for tests. */

@@ -1,4 +1,3 @@
-import { closeSync, constants, existsSync, fchmodSync, fstatSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import pRetry from "p-retry";
@@ -18,7 +17,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Journal, JournalledAccount, JournalQuery } from "../../ports/journal.ts";
 import type { Leases } from "../../ports/leases.ts";
 import { groupCommit } from "./group-commit.ts";
-import { assertSameFile, type FileIdentity, identityOf } from "./open-file.ts";
+import { assertSameFile, type FileIdentity, identityOf, makeFile, makeFolder } from "./open-file.ts";
 
 /** How long to wait while another process writes, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;
@@ -175,40 +174,6 @@ function openDatabase(
   } catch (cause) {
     database.close();
     throw cause;
-  }
-}
-
-/** Not Node's own `recursive`, which never ends where a folder can't be made, such as below `/proc` (Node 24.21). */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
-  makeFolder(dirname(folder));
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (cause) {
-    // Another process may have made it meanwhile.
-    if (!existsSync(folder)) throw cause;
-  }
-}
-
-const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
-
-/**
- * Creates the file before SQLite does, so it is never readable by others. The -wal file inherits its mode. Follows no
- * symbolic link, because that would change the mode of a file that somebody else chose, and does not wait for a pipe.
- */
-function makeFile(path: string): void {
-  let file: number;
-  try {
-    file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ELOOP") throw cause;
-    throw new Error("it is a symbolic link; name the file itself", { cause });
-  }
-  try {
-    if (!fstatSync(file).isFile()) throw new Error("it is not a file");
-    fchmodSync(file, 0o600);
-  } finally {
-    closeSync(file);
   }
 }
 

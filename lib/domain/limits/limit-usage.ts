@@ -259,12 +259,7 @@ function usesOf(
   /** The largest average message: its stream is the first to refuse more. */
   const storing = (storage: StreamFacts["storage"]): Pick<Use, "used" | "show" | "next" | "messages"> => {
     const messages = messagesOf(storage);
-    return {
-      used: held(storage),
-      show: formatSize,
-      messages,
-      next: most(messages.map(({ copied }) => copied)),
-    };
+    return { used: held(storage), show: formatSize, messages, next: most(messages.map(({ copied }) => copied)) };
   };
   const largest = (storage: StreamFacts["storage"]): number =>
     most(of(storage).map(({ bytes, config }) => Math.max(bytes, storageOf(config["max_bytes"]))));
