@@ -200,7 +200,9 @@ test.each<[string, (file: string) => Promise<void>]>([
   const file = `${world.home}/relight.sqlite`;
   await lose(file);
   expect(await serve.get("/readyz")).toMatchObject({ status: 503, json: { missing: ["journal"] } });
-  expect(serve.stderr()).toMatch(/since this process opened it.*the journal can't be written, so this process is not ready/);
+  expect(serve.stderr()).toMatch(
+    /since this process opened it.*the journal can't be written, so this process is not ready/,
+  );
   const ordered = await serve.post("/accounts/APP/jobs", { action: "verify", reason: "is it well?" });
   expect(ordered).toMatchObject({ status: 503 });
   expect(ordered.text).toContain("journal.unavailable");
