@@ -101,6 +101,21 @@ test("an account that expires is renewed and healed, the metrics tell it, and a 
   );
 });
 
+test("an account that expires between two sweeps, without a client, is dead as soon as it has expired", async () => {
+  await using world = await createWorld({ binary, yaml: "mode: look\n" });
+  await fill(world, { messages: 5 });
+  await world.push(world.sign(world.claims({ exp: nowSeconds() + 20 })));
+  await using serve = await startServe(world, "--sweep-every", "1h");
+  await serve.until("the first sweep", ({ what }) => what === "sweep", 60_000);
+  const { reason } = await serve.until(
+    "the check",
+    ({ what, verdict }) => what === "job" && verdict === "dead",
+    60_000,
+  );
+  expect(reason).toBe("its claims have expired");
+  expect((await serve.get("/accounts/APP")).json).toMatchObject({ verdict: { verdict: "dead" } });
+});
+
 test("without sweeps it leaves a broken account alone until somebody asks", async () => {
   await using world = await brokenWorld();
   await using serve = await startServe(world, "--sweep-every", "off");
