@@ -97,7 +97,8 @@ import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
-import moto_ed25519, moto_rotation
+import moto_atomic, moto_ed25519, moto_rotation
+moto_atomic.install()
 moto_ed25519.install()
 moto_rotation.install()
 from moto.server import main
