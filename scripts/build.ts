@@ -60,7 +60,8 @@ const builtins: Plugin = {
   setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: BUILTIN }, ({ kind, path }) => {
       const name = path.startsWith("node:") ? path : `node:${path}`;
-      if (kind === "require-call") return { path: name, external: true };
+      // A chunk made of a required module would only have a default export.
+      if (kind === "require-call" || kind === "dynamic-import") return { path: name, external: true };
       return { path: name, namespace: "required", sideEffects: false };
     });
     onLoad({ filter: /.*/, namespace: "required" }, ({ path }) => ({
