@@ -78,7 +78,7 @@ const STATES: Readonly<Record<string, readonly [(account: World) => Promise<void
     async (account) => {
       await fill(account, { messages: 3 });
       const claims = account.claims({ iat: nowSeconds() + 1 });
-      const tier = { disk_storage: 100_000_000, mem_storage: 100_000_000, streams: -1, consumer: -1 };
+      const tier = { disk_storage: 1_000_000, mem_storage: 1_000_000, streams: -1, consumer: -1 };
       const limits = { ...UNLIMITED, tiered_limits: { R1: tier } };
       await account.push(account.sign({ ...claims, nats: { ...claims.nats, limits } }));
     },
