@@ -53,8 +53,8 @@ test("each account is renewed once and healed once, by one of them, and no two j
   const both = await Promise.all([startServe(world), startServe(world)]);
   await using first = both[0];
   await using second = both[1];
-  for (const serve of [first, second])
-    await serve.until("its first sweep", ({ what, queued }) => what === "sweep" && queued > 0, 120_000);
+  // The first may have renewed everything before the second looks.
+  for (const serve of [first, second]) await serve.until("its first sweep", ({ what }) => what === "sweep", 120_000);
   const kindOf = (kind: string, account: string) =>
     journalOf(world).filter((row) => row.kind === kind && row.account === account);
   const isDone = () => due.every((account) => kindOf("push.proved", account).length > 0);
