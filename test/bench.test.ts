@@ -74,7 +74,7 @@ describe("the document", () => {
   };
   const benchmark = { name: "some", title: "Some", about: "About it.", run: async () => undefined };
 
-  test("a table has medians, spread, ratios, and who is missing; no column without values", () => {
+  test("a table has medians, spread and ratios, names missing programs, and leaves out empty columns", () => {
     expect(table([compared]).split("\n")).toEqual([
       "| work | by | time | of the baseline | aim | memory |",
       "|---|---|---|---|---|---|",

@@ -39,7 +39,7 @@ export interface Caller {
   header(name: string): string | undefined;
 }
 
-/** Decides who is let in, and counts failures to prove who it is. Whoever makes the answer logs the refusal. */
+/** Decides who is let in, and counts failed sign-ins. The code that answers the request logs the refusal. */
 export interface Access {
   readonly settings: AccessSettings;
   /**

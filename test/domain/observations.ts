@@ -108,6 +108,13 @@ export const forgotten = (changes: Partial<ForgottenConsumer> = {}): ForgottenCo
 /** Expired claims. */
 export const OVER = { exp: NOW - 1 } as const;
 export const DEAF = { deafSubjects: { ok: true, value: ["orders.*"] } } as const;
+
+/** One server, which runs claims that have expired. */
+export const runsExpired = (document = claims(OVER)): Observation["running"] => ({
+  ok: true,
+  value: [{ server: "s1", loaded: true, expired: true, signatureValid: true, jetstream: true, document }],
+});
+
 export const FAILED = { ok: false, code: "nats.timeout", message: "no answer" } as const;
 
 export function observation(changes: Partial<Observation> = {}): Observation {

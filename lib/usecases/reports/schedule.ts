@@ -1,7 +1,5 @@
 import pMap from "p-map";
-
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
-
 import type { AccountClaims, ClaimsDocument } from "../../domain/claims/claims.ts";
 import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
 import { isTrusted } from "../../domain/claims/claims-source.ts";

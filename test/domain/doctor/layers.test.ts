@@ -4,7 +4,7 @@ import { judgeLayers } from "../../../lib/domain/doctor/layers.ts";
 import { isExpiredWithAssets } from "../../../lib/domain/doctor/layers-accounts.ts";
 import type { AccountHealth, ClusterFacts, LayerId } from "../../../lib/domain/doctor/layers-facts.ts";
 import type { MetaGroup } from "../../../lib/domain/observation/meta-group.ts";
-import type { Observation, Probe, RunningAccount } from "../../../lib/domain/observation/observation.ts";
+import type { Observation, Probe } from "../../../lib/domain/observation/observation.ts";
 import type { HealthAnswer, HealthChecks } from "../../../lib/domain/observation/server-health.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { type Health, worst } from "../../../lib/domain/verdict/verdict.ts";
@@ -17,6 +17,7 @@ import {
   NOW,
   observation,
   operator,
+  runsExpired,
   server,
   stream,
 } from "../observations.ts";
@@ -62,19 +63,7 @@ const document = claims({ exp: NOW - 10 });
 const EXPIRED: Partial<Observation> = {
   accountView: { ok: "not-asked", why: "expired" },
   stored: { ok: true, value: { document, signatureValid: true } },
-  running: {
-    ok: true,
-    value: [
-      {
-        server: "s1",
-        loaded: true,
-        expired: true,
-        signatureValid: true,
-        jetstream: true,
-        document,
-      } satisfies RunningAccount,
-    ],
-  },
+  running: runsExpired(document),
 };
 
 const up = (name: string, changes: Partial<HealthChecks> = {}) => ({

@@ -17,6 +17,7 @@ import {
   OVER,
   observation,
   operator,
+  runsExpired,
   server,
   stream,
 } from "../observations.ts";
@@ -53,19 +54,7 @@ describe("what is likely to follow the renewal of an expired account", () => {
     situation(
       {
         stored: { ok: true, value: { document: claims(OVER), signatureValid: true } },
-        running: {
-          ok: true,
-          value: [
-            {
-              server: "s1",
-              loaded: true,
-              expired: true,
-              jetstream: true,
-              signatureValid: true,
-              document: claims(OVER),
-            },
-          ],
-        },
+        running: runsExpired(),
         streams: { ok: true, value: [stream({ consumers: [consumer()] })] },
         accountView: { ok: "not-asked", why: "the account has expired" },
         ...seen,
@@ -143,19 +132,7 @@ describe("the next step", () => {
     [
       "an expired account is renewed first",
       {
-        running: {
-          ok: true,
-          value: [
-            {
-              server: "s1",
-              loaded: true,
-              expired: true,
-              signatureValid: true,
-              jetstream: true,
-              document: claims(OVER),
-            },
-          ],
-        },
+        running: runsExpired(),
         stored: { ok: true, value: undefined },
         streams: deaf(),
       },

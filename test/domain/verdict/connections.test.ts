@@ -12,7 +12,7 @@ import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { settleTime } from "../../../lib/domain/verdict/settling.ts";
 import type { Health } from "../../../lib/domain/verdict/verdict.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
-import { ACCOUNT, claims, DEAF, FAILED, OVER, observation, operator, server, stream } from "../observations.ts";
+import { ACCOUNT, claims, DEAF, FAILED, observation, operator, runsExpired, server, stream } from "../observations.ts";
 
 const OTHER = `A${"D".repeat(55)}`;
 const SYSTEM = `A${"E".repeat(55)}`;
@@ -183,19 +183,7 @@ describe("mirrors and sources", () => {
   });
 
   test("of an expired account are stalled because of that", () => {
-    const running: Observation["running"] = {
-      ok: true,
-      value: [
-        {
-          server: "s1",
-          loaded: true,
-          expired: true,
-          signatureValid: true,
-          jetstream: true,
-          document: claims(OVER),
-        },
-      ],
-    };
+    const running = runsExpired();
     const stored = { ok: true, value: undefined } as const;
     const { findings } = verdictOf({
       ...streams(hubStream({}), copy({ taken: 7 })),
@@ -419,19 +407,7 @@ test("faults that clear by themselves are awaited, unless something else is dead
   expect(settleTime(verdictOf({}), TIMING)).toBeUndefined();
   const expired = verdictOf({
     stored: { ok: true, value: undefined },
-    running: {
-      ok: true,
-      value: [
-        {
-          server: "s1",
-          loaded: true,
-          expired: true,
-          signatureValid: true,
-          jetstream: true,
-          document: claims(OVER),
-        },
-      ],
-    },
+    running: runsExpired(),
   });
   expect(settleTime(expired, TIMING)).toBeUndefined();
 });
