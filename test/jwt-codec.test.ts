@@ -203,6 +203,8 @@ test("an operator's JWT names who may sign; a forged one does not", () => {
   };
   const token = signClaims({ sub: operator.id, name: "OP", nats }, operatorKey);
   expect(parseOperator(token)).toEqual({ ...operator, strictSigningKeyUsage: true, systemAccount: account });
+  const decorated = `-----BEGIN NATS OPERATOR JWT-----\n${token}\n------END NATS OPERATOR JWT------\n\n`;
+  for (const text of [decorated, decorated.replaceAll("\n", "\r\n")]) expect(parseOperator(text).id).toBe(operator.id);
   const [header, body] = token.split(".");
   const forged = `${header}.${body}.${signClaims({ sub: "x", nats }, stranger).split(".")[2]}`;
   expect(() => parseOperator("nonsense")).toThrow(expect.objectContaining({ code: "operator.invalid" }));

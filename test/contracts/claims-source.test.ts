@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { createAccount, createOperator, type KeyPair } from "@nats-io/nkeys";
+import { createAccount, createOperator, createUser, type KeyPair } from "@nats-io/nkeys";
 import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
 import { nowSeconds, signClaims } from "../../lab/keys.ts";
 import { secretsManagerClaims } from "../../lib/adapters/aws/secrets/secrets-manager-claims.ts";
@@ -237,6 +237,17 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
       problem: expect.stringContaining("BAD"),
     });
     expect(JSON.stringify(bad)).not.toContain(text.slice(0, 50));
+  });
+
+  test("an operator's and a user's JWT beside them are no entries: what is missing is missing", async () => {
+    const store = await newStore();
+    const key = createAccount();
+    await store.put("APP", jwt(key));
+    const own = signClaims({ sub: operator.id, name: "OP", nats: { type: "operator", version: 2 } }, operatorKey);
+    await store.put("OP", `-----BEGIN NATS OPERATOR JWT-----\n${own}\n------END NATS OPERATOR JWT------\n\n`);
+    await store.put("USER", signClaims({ sub: createUser().getPublicKey(), nats: { type: "user" } }, key));
+    expect(await all(store.newRun())).toHaveLength(1);
+    expect(await store.newRun().lookup(idOf(createAccount()))).toEqual({ state: "absent" });
   });
 
   test("nor does something that can't be read as text", async () => {

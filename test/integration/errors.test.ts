@@ -36,6 +36,15 @@ async function withFiles<T>(files: Record<string, string>, work: () => Promise<T
 
 const yaml = (): Promise<string> => readFile(`${world.home}/relight.yaml`, "utf8");
 
+test("files as tools write them work: CRLF credentials, and an operator's JWT between dashes", async () => {
+  const read = (name: string): Promise<string> => readFile(`${world.home}/${name}`, "utf8");
+  const files = {
+    "sys.creds": (await read("sys.creds")).replaceAll("\n", "\r\n"),
+    "operator.jwt": `-----BEGIN NATS OPERATOR JWT-----\n${(await read("operator.jwt")).trim()}\n------END NATS OPERATOR JWT------\n\n`,
+  };
+  expect(await withFiles(files, () => relight(world, "verify", "APP"))).toMatchObject({ exit: 0 });
+});
+
 test.each<[string, () => Promise<Record<string, string>>, string[], string, number]>([
   [
     "another operator's key",

@@ -1,25 +1,24 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { undecorated } from "../../domain/claims/jwt-text.ts";
-import { subjectOf } from "../../domain/expiry/expiring-tokens.ts";
-import { defined } from "../../domain/time/defined.ts";
-import { asRelightError, RelightError } from "../../errors.ts";
+import { RelightError } from "../../errors.ts";
 import { readText } from "../../files/read-text.ts";
 import type { JwtCodec } from "../../ports/keys.ts";
 import type { SourceEntry } from "../../ports/source.ts";
+import { entryOf } from "./source-entry.ts";
 
 /** More than any account JWT, because servers refuse far shorter control lines. Bytes. */
 const LARGEST = 1_048_576;
 
 /**
- * Account JWTs in a folder: every `*.jwt` file.
+ * Account JWTs in a folder: every `*.jwt` file, except those of operators and users.
  * @throws RelightError `source.unavailable` if the folder can't be read.
  */
 export async function* jwtFolder(folder: string, codec: JwtCodec): AsyncIterable<SourceEntry> {
   const names = await namesIn(folder);
   for (const name of names.filter((entry) => entry.endsWith(".jwt"))) {
     const place = join(folder, name);
-    yield await readJwt(place, codec);
+    const entry = await readJwt(place, codec);
+    if (entry !== undefined) yield entry;
   }
 }
 
@@ -32,21 +31,11 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
   return names.sort();
 }
 
-/** Reads one file. Returns problems instead of throwing, because they must not hide other files. */
-export async function readJwt(place: string, codec: JwtCodec): Promise<SourceEntry> {
+/** Reads one file, as `entryOf` does its text. */
+export async function readJwt(place: string, codec: JwtCodec): Promise<SourceEntry | undefined> {
   try {
-    return decodeJwt(place, readText(place, LARGEST), codec);
+    return entryOf(place, readText(place, LARGEST), codec);
   } catch (cause) {
     return { ok: false, place, problem: `it ${(cause as Error).message}` };
-  }
-}
-
-function decodeJwt(place: string, text: string, codec: JwtCodec): SourceEntry {
-  try {
-    return { ok: true, place, jwt: codec.decode(undecorated(text)) };
-  } catch (thrown) {
-    const account = subjectOf(undecorated(text));
-    const about = defined({ account });
-    return { ok: false, place, problem: asRelightError(thrown).message, ...about };
   }
 }

@@ -23,7 +23,8 @@ export async function* nscStore({ folder, codec, operatorName }: NscSettings): A
     for (const name of await namesIn(accounts)) {
       const place = join(accounts, name, `${name}.jwt`);
       // Ignore other files (`.DS_Store`).
-      if (await isFolder(join(accounts, name))) yield await readJwt(place, codec);
+      const entry = (await isFolder(join(accounts, name))) ? await readJwt(place, codec) : undefined;
+      if (entry !== undefined) yield entry;
     }
   }
 }

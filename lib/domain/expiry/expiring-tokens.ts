@@ -14,6 +14,15 @@ export function subjectOf(token: string): AccountId | undefined {
   return others.length === 0 && typeof subject === "string" && isAccountId(subject) ? subject : undefined;
 }
 
+const OTHER_KEY = /^[OUNCX][A-Z2-7]{55}$/;
+
+/** Whether a JWT is about an operator, a user or a server: then it is no account's, whatever else is in it. */
+export function isForOthers(token: string): boolean {
+  const subjects = Object.entries(readPayload(token) ?? {}).filter(([name]) => name.toUpperCase() === "SUB");
+  const [, subject] = subjects[0] ?? [];
+  return subjects.length === 1 && typeof subject === "string" && OTHER_KEY.test(subject);
+}
+
 /** The user JWT within a credentials file. */
 export function tokenOfCredentials(text: string): string | undefined {
   return /-----BEGIN NATS USER JWT-----\s+(\S+)\s+-+END NATS USER JWT/.exec(text)?.[1];

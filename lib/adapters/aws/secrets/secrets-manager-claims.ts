@@ -1,5 +1,6 @@
 import { paginateListSecrets, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { undecorated } from "../../../domain/claims/jwt-text.ts";
+import { isForOthers } from "../../../domain/expiry/expiring-tokens.ts";
 import { asRelightError, RelightError } from "../../../errors.ts";
 import type { JwtCodec } from "../../../ports/keys.ts";
 import type { SourceEntry } from "../../../ports/source.ts";
@@ -25,11 +26,26 @@ export async function* secretsManagerClaims(settings: SecretsManagerClaimsSettin
   const secrets = secretsManagerSecrets(client);
   for await (const name of namesOf(settings)) {
     const place = `aws-sm://${name}`;
-    try {
-      yield { ok: true, place, jwt: codec.decode(undecorated(await secrets.read(place))) };
-    } catch (thrown) {
-      yield { ok: false, place, problem: asRelightError(thrown).message };
-    }
+    const entry = await secrets.read(place).then(
+      (text) => entryOf(place, undecorated(text), codec),
+      (thrown: unknown) => problemOf(place, thrown),
+    );
+    if (entry !== undefined) yield entry;
+  }
+}
+
+const problemOf = (place: string, thrown: unknown): SourceEntry => ({
+  ok: false,
+  place,
+  problem: asRelightError(thrown).message,
+});
+
+/** Undefined for the JWT of an operator or a user, which is no account's. */
+function entryOf(place: string, token: string, codec: JwtCodec): SourceEntry | undefined {
+  try {
+    return { ok: true, place, jwt: codec.decode(token) };
+  } catch (thrown) {
+    return isForOthers(token) ? undefined : problemOf(place, thrown);
   }
 }
 

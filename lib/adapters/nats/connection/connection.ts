@@ -110,8 +110,8 @@ function optionsOf(settings: ConnectionSettings): DialOptions {
 /** @throws RelightError `secret.malformed` */
 function authenticatorOf(credentials: string): Authenticator {
   if (/^SU[A-Z2-7]{56}$/.test(credentials)) return nkeyAuthenticator(Buffer.from(credentials));
-  // The client's parser needs a newline at the end, which secret stores and editors drop.
-  if (!credentials.startsWith("{")) return credsAuthenticator(Buffer.from(`${credentials}\n`));
+  // The client's parser needs a newline at the end, which secret stores and editors drop, and none of Windows.
+  if (!credentials.startsWith("{")) return credsAuthenticator(Buffer.from(`${credentials.replaceAll("\r\n", "\n")}\n`));
   const { user, password, token } = parseJsonObject(credentials) ?? {};
   if (typeof token === "string") return tokenAuthenticator(token);
   if (typeof user === "string") return usernamePasswordAuthenticator(user, String(password ?? ""));

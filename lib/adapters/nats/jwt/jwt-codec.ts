@@ -3,6 +3,7 @@ import { decode } from "@nats-io/jwt";
 import { fromSeed, type KeyPair } from "@nats-io/nkeys";
 import { parseTree } from "jsonc-parser";
 import { type ClaimsDocument, duplicateKey, parseAccountClaims } from "../../../domain/claims/claims.ts";
+import { undecorated } from "../../../domain/claims/jwt-text.ts";
 import { isPublicKey } from "../../../domain/claims/nkey.ts";
 import { type Operator, trustedIssuers } from "../../../domain/claims/operator.ts";
 import { goProblem } from "../../../domain/gate/go-json.ts";
@@ -163,9 +164,9 @@ export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPai
   return key;
 }
 
-/** Reads an operator JWT. @throws RelightError `operator.invalid` */
+/** Reads an operator JWT, also between the lines that `nsc describe operator --raw -o FILE` writes. @throws RelightError `operator.invalid` */
 export function parseOperator(token: string): Operator {
-  const claims = attempt(() => verifiedClaims(token.trim()));
+  const claims = attempt(() => verifiedClaims(undecorated(token)));
   const nats = claims?.["nats"];
   if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "operator")
     throw new RelightError("operator.invalid", "operator.jwt does not contain a validly signed operator JWT");
