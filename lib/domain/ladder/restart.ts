@@ -35,7 +35,7 @@ export function isLedIfPossible(stream: StreamFacts): boolean {
 function holdersOfDead(stream: StreamFacts, isDeaf: boolean): readonly string[] {
   return [
     ...stream.nodeMissingOn,
-    ...(isDeaf && !hasLostNodes(stream) ? [stream.server] : []),
+    ...((isDeaf && !hasLostNodes(stream)) || stream.runsTwice ? [stream.server] : []),
     ...directDeafOn(stream),
     ...stream.consumers.flatMap((consumer) => [
       ...consumer.nodeMissingOn,

@@ -147,7 +147,7 @@ const TOUCH_METADATA: Rung = {
 const TOGGLE_JETSTREAM: Rung = {
   id: "toggle-jetstream",
   title: "turn the account's JetStream off and on by pushing claims",
-  risk: "the account has no JetStream for a second; what exists only in memory is recreated empty",
+  risk: "the account has no JetStream for a second; what exists only in memory is recreated empty; a stream that is created in that second may run twice until the server restarts",
   undo: "push the claims with JetStream again (the journal holds them before the first push)",
   targets: wholeAccount,
   helps: ({ verdict }) =>

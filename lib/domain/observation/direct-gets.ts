@@ -22,7 +22,9 @@ function ownFindings(stream: StreamFacts): Finding[] {
   const subject = { server, stream: name };
   if (!directGets.ok) return [failedProbe(`the direct gets of stream ${name}`, directGets, subject)];
   const { deafOn, heardOn, strayOn = [] } = directGets.value;
-  return [...deafFindings(stream, deafOn, heardOn), ...strayFindings(stream, strayOn)];
+  // A stream that runs twice answers twice; its own finding says so.
+  const strays = stream.runsTwice ? strayOn.filter((stray) => stray !== server) : strayOn;
+  return [...deafFindings(stream, deafOn, heardOn), ...strayFindings(stream, strays)];
 }
 
 function strayFindings({ name }: StreamFacts, strayOn: readonly string[]): Finding[] {

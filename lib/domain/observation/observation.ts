@@ -85,6 +85,8 @@ export interface StreamFacts extends StreamState, TierFacts {
   readonly created?: string;
   /** Subjects of the stream on which JetStream does not listen. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
+  /** Present if its leader runs it twice: it was created while JetStream was turned off and on for the account. */
+  readonly runsTwice?: true;
   /** Imported subjects of which it takes nothing; absent unless its server has nats-server #6498. */
   readonly deafImports?: Probe<readonly string[]>;
   /** Which servers answer its direct gets; absent if it does not allow them (`allow_direct`). */

@@ -56,6 +56,7 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
   return streams.value.flatMap((stream) => [
     ...lostNodes(stream),
     ...deafStream(stream),
+    ...doubledStream(stream),
     ...directFindings(stream),
     ...importFindings(stream),
     ...stream.consumers.flatMap((consumer) => [
@@ -64,6 +65,13 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
     ]),
     ...forgottenConsumers(stream),
   ]);
+}
+
+/** A creation that meets a toggle ends in the stopped JetStream, and the files are loaded as well (2.10.27, 2.15.1). */
+function doubledStream({ name, server, runsTwice, leader, subjects }: StreamFacts): Finding[] {
+  if (!runsTwice) return [];
+  const message = `${leader ?? server} runs stream ${name} twice over the same files: each message is acknowledged twice until the server restarts`;
+  return [finding("stream.runs_twice", "degraded", { server, stream: name }, message, { probe: "SUBSZ", subjects })];
 }
 
 function forgottenConsumers(facts: StreamFacts): Finding[] {

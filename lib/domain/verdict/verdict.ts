@@ -43,6 +43,8 @@ export const FINDINGS = {
   "server.clock_skew": "A server's clock and Relight's differ by more than a minute: one of the two is wrong.",
   "jetstream.not_enabled": "The claims give the account JetStream, but a server does not.",
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
+  "stream.runs_twice":
+    "A server runs the stream twice over the same files, because it was created while JetStream was turned off and on for the account: each message is acknowledged twice, until the server restarts.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",
   "stream.unlisted": "A server runs the stream, but the account's API does not list it.",
   "stream.direct_deaf":

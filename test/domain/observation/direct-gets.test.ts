@@ -67,6 +67,12 @@ describe("the verdict on direct gets", () => {
     ["answered by none", ALL, "dead", ["stream.direct_deaf"]],
     ["answered by some", direct(["s2"], ["s1", "s3"]), "degraded", ["stream.direct_partly_deaf"]],
     ["by a removed replica, too", STRAY, "degraded", ["stream.direct_stray"]],
+    [
+      "twice by a stream that runs twice",
+      { ...STRAY, server: "s2", runsTwice: true },
+      "degraded",
+      ["stream.runs_twice"],
+    ],
     ["with a failed probe", { directGets: FAILED }, "unknown", ["probe.failed"]],
     ["of no stream", {}, "healthy", []],
     ["by an idle mirror", { mirrorDirect: { ok: true, value: "idle" } }, "healthy", []],

@@ -95,6 +95,15 @@ export function nextMessage(stream: Replica, consumer: ConsumerReplica): string 
   return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
 }
 
+/**
+ * Whether the leader of a stream runs it twice: more than one of JetStream's connections subscribes to its subjects, so
+ * each message is stored by both and acknowledged twice. Undefined if unknown, or if the stream has no subjects.
+ */
+export function runsTwice(stream: Replica, interests: Interests): boolean | undefined {
+  const held = interests.get(leaderOf(stream) ?? "")?.holders(subjectsOf(stream)[0] ?? "");
+  return held?.ok === true ? held.value.length > 1 : undefined;
+}
+
 export function directFacts(
   stream: StreamGroup,
   interests: Interests,

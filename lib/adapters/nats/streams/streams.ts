@@ -21,7 +21,16 @@ import {
 } from "../connection/reports.ts";
 import { askingServer, jetStreamAccount } from "../probes/lists.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
-import { deafOf, directFacts, findInterests, heardBy, type Interests, nextMessage, subjectsOf } from "./hearing.ts";
+import {
+  deafOf,
+  directFacts,
+  findInterests,
+  heardBy,
+  type Interests,
+  nextMessage,
+  runsTwice,
+  subjectsOf,
+} from "./hearing.ts";
 import { reportedOrigins } from "./origins.ts";
 
 import type { Holdings } from "./unheld.ts";
@@ -225,6 +234,7 @@ function streamFacts(stream: StreamGroup, interests: Interests, { streams, domai
     firstSeq: state.first_seq,
     lastSeq: state.last_seq,
     deafSubjects: deafOf(best, interests),
+    ...(runsTwice(best, interests) === true ? { runsTwice: true } : {}),
     ...directFacts(stream, interests, streams),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
