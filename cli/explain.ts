@@ -1,11 +1,9 @@
-import { closeSync } from "node:fs";
-import { StringDecoder } from "node:string_decoder";
-import { type Explained, type Explanation, explain as explainLines } from "../lib/domain/advice/log-lines/explain.ts";
+import { type Explained, type Explanation, LogReader } from "../lib/domain/advice/log-lines/explain.ts";
 import type { Worry } from "../lib/domain/advice/log-lines/explain-kind.ts";
 import { counted } from "../lib/domain/time/text.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
-import { expandHome } from "../lib/files/paths.ts";
-import { chunksOf, openText } from "../lib/files/read-text.ts";
+import { findFiles } from "../lib/files/find-files.ts";
+import { eachLine } from "../lib/files/read-lines.ts";
 import { colors } from "./colors.ts";
 import { explainCode, hintForCode } from "./explain-code.ts";
 import { PAINT } from "./levels.ts";
@@ -15,56 +13,40 @@ import type { CommandResult } from "./session.ts";
 const SHOWN = 10;
 
 /**
- * `relight explain [CODE or FILE]`: what a code of Relight means, or the lines of a nats-server's log (`-` or nothing
+ * `relight explain [CODE or FILES]`: what a code of Relight means, or the lines of nats-servers' logs (`-` or nothing
  * reads standard input). A known code is a code even if a file has its name.
  */
-export function explain(what = "-"): CommandResult {
-  return explainCode(what) ?? explainLog(what);
+export async function explain(what: readonly string[]): Promise<CommandResult> {
+  const [only = "-", ...others] = what;
+  return (others.length === 0 ? explainCode(only) : undefined) ?? (await explainLogs(what.length === 0 ? ["-"] : what));
 }
 
-function explainLog(file: string): CommandResult {
-  const explanation = explainLines(linesOf(file));
+/** What logs are called in folders, rotated and packed ones, too. */
+const LOG_NAMES = /\.log(?:[.-][\w.-]+)?$|\.gz$/i;
+
+async function explainLogs(names: readonly string[]): Promise<CommandResult> {
+  const reader = new LogReader();
+  for (const name of names) await readLogs(name, reader);
+  const explanation = reader.explanation();
   return { json: toJson(explanation), lines: () => render(explanation), exit: EXIT_OF[explanation.worry] };
 }
 
 const EXIT_OF = { none: EXIT.ok, look: EXIT.warning, act: EXIT.critical } as const satisfies Record<Worry, number>;
 
-/** Of a longer line the rest is skipped. nats-server's own are far shorter; characters. */
-const LONGEST_LINE = 4_096;
-/** A log must end. Bytes. */
-const LARGEST_LOG = 1024 ** 3;
-
-/** The lines of a file or of standard input, one at a time. @throws RelightError `usage` */
-function* linesOf(file: string): Iterable<string> {
-  const what = file === "-" ? "the log on standard input" : `the log ${file}`;
+/** @throws RelightError `usage` */
+async function readLogs(name: string, reader: LogReader): Promise<void> {
+  let path = name;
   try {
-    const descriptor = file === "-" ? 0 : openText(expandHome(file));
-    try {
-      yield* splitLines(chunksOf(descriptor), what);
-    } finally {
-      if (descriptor !== 0) closeSync(descriptor);
+    const files = findFiles([name], LOG_NAMES);
+    if (files.length === 0) throw new Error("holds no file that is called like a log (*.log, *.log.1, *.gz)");
+    for (const file of files) {
+      path = file.path;
+      await eachLine(path, (line) => reader.add(line));
     }
   } catch (cause) {
-    if (cause instanceof RelightError) throw cause;
-    throw new RelightError("usage", `${what} ${(cause as Error).message}${hintForCode(file)}`, { cause });
+    const what = path === "-" ? "the log on standard input" : `the log ${path}`;
+    throw new RelightError("usage", `${what} ${(cause as Error).message}${hintForCode(name)}`, { cause });
   }
-}
-
-function* splitLines(chunks: Iterable<Buffer>, what: string): Iterable<string> {
-  const decoder = new StringDecoder("utf8");
-  let line = "";
-  let size = 0;
-  for (const chunk of chunks) {
-    size += chunk.length;
-    if (size > LARGEST_LOG) throw new RelightError("usage", `${what} has more than 1 GiB; explain a part of it`);
-    const [first = "", ...others] = decoder.write(chunk).split(/\r?\n/);
-    line = (line + first).slice(0, LONGEST_LINE);
-    for (const next of others) {
-      yield line;
-      line = next.slice(0, LONGEST_LINE);
-    }
-  }
-  yield line;
 }
 
 function toJson({ lines, worry, explained, unexplained }: Explanation): object {

@@ -17,11 +17,11 @@ export function addOfflineCommands(
     );
 
   program
-    .command("explain [what]")
+    .command("explain [what...]")
     .description(
-      "explain a code (limit.near, toggle-jetstream), or a nats-server log's lines in a file or standard input",
+      "explain a code (limit.near, toggle-jetstream), or the lines of nats-server logs: files, also .gz, folders, or standard input",
     )
-    .action((what?: string) =>
+    .action((what: readonly string[]) =>
       run(async () => {
         const { explain } = await import("./explain.ts");
         return explain(what);

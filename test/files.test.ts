@@ -13,13 +13,16 @@ import {
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { createUser } from "@nats-io/nkeys";
 import { seedOf } from "../lab/keys.ts";
 import { fileSecrets } from "../lib/adapters/local/secrets.ts";
 import { sqliteJournal } from "../lib/adapters/local/sqlite-journal.ts";
 import { loadConfig } from "../lib/config/config.ts";
+import { findFiles } from "../lib/files/find-files.ts";
 import { expandHome, resolvePath } from "../lib/files/paths.ts";
+import { eachLine } from "../lib/files/read-lines.ts";
 import { readStream, readText } from "../lib/files/read-text.ts";
 import { writeWhole } from "../lib/files/write-text.ts";
 import { fakeClock } from "./support/fakes/clock.ts";
@@ -131,5 +134,60 @@ describe("a file that is written whole", () => {
     expect(readText(file)).toBe("three");
     expect(() => writeWhole(join(place, "none", "b"), "b", { replace: true })).toThrow(/ENOENT/);
     expect(readdirSync(place)).toEqual(["a.yaml"]);
+  });
+});
+
+describe("names stand for files", () => {
+  const tree = path("tree");
+  for (const name of ["a.conf", "b.txt", "sub/c.conf", "sub/deeper/d.CONF", ".git/e.conf", "node_modules/f.conf"]) {
+    mkdirSync(join(tree, name, ".."), { recursive: true });
+    writeFileSync(join(tree, name), "");
+  }
+  symlinkSync(join(tree, "sub"), join(tree, "link"));
+  const inTree = (...names: string[]) =>
+    findFiles(
+      names.map((name) => join(tree, name)),
+      /[.]conf$/i,
+    ).map((found) => `${found.path.slice(tree.length + 1)}${found.named ? " named" : ""}`);
+
+  test.each<[string, string[], string[]]>([
+    ["a file", ["b.txt"], ["b.txt named"]],
+    ["a folder", [""], ["a.conf", "sub/c.conf", "sub/deeper/d.CONF"]],
+    ["a pattern", ["*.conf"], ["a.conf"]],
+    ["a pattern for any folders", ["sub/**/*.{conf,CONF}"], ["sub/c.conf", "sub/deeper/d.CONF"]],
+    ["a pattern that matches a folder", ["su*"], ["sub/c.conf", "sub/deeper/d.CONF"]],
+    ["a file twice", ["a.conf", "*.conf"], ["a.conf named"]],
+    ["what is not there", ["none.conf", "*.none"], ["none.conf named", "*.none named"]],
+  ])("%s", (_what, names, files) => {
+    expect(inTree(...names)).toEqual(files);
+  });
+
+  test("standard input stays standard input", () => {
+    expect(findFiles(["-"], /x/)).toEqual([{ path: "-", named: true }]);
+  });
+});
+
+describe("lines", () => {
+  const linesOf = async (bytes: Buffer | string): Promise<string[]> => {
+    const lines: string[] = [];
+    writeFileSync(path("lines"), bytes);
+    await eachLine(path("lines"), (line) => void lines.push(line));
+    return lines;
+  };
+
+  test("are read from plain and packed files, whatever those are called", async () => {
+    const text = "one\r\nträge\nthree";
+    for (const bytes of [text, gzipSync(text), Buffer.concat([gzipSync("one\n"), gzipSync("träge\nthree")])])
+      expect(await linesOf(bytes)).toEqual(["one", "träge", "three"]);
+    expect(await linesOf("")).toEqual([""]);
+  });
+
+  test("are cut where they are far too long, also across reads", async () => {
+    const [line = "", next] = await linesOf(`${"x".repeat(200_000)}\nnext`);
+    expect([line.length, next]).toEqual([4_096, "next"]);
+  });
+
+  test("of a damaged packed file are an error", async () => {
+    await expect(linesOf(gzipSync("one\n".repeat(1_000)).subarray(0, 30))).rejects.toThrow(/unexpected end/);
   });
 });

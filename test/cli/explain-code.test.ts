@@ -45,10 +45,10 @@ describe("relight explain CODE", () => {
     expect(explainCode("degraded")?.lines()[0]).toContain("degraded");
   });
 
-  test("is not about files: a known code is one even if a file has its name; others are read", () => {
+  test("is not about files: a known code is one even if a file has its name; others are read", async () => {
     expect(explainCode("./limit.near")).toBeUndefined();
-    expect(() => explain("limit.neer")).toThrow("there is no code limit.neer; did you mean limit.near?");
-    expect(() => explain("./none")).toThrow(/^the log .\/none does not exist$/);
+    await expect(explain(["limit.neer"])).rejects.toThrow("there is no code limit.neer; did you mean limit.near?");
+    await expect(explain(["./none"])).rejects.toThrow(/^the log .\/none does not exist$/);
     expect(hintForCode("qqqqqqqqqqqq")).toBe(", and there is no code qqqqqqqqqqqq");
   });
 });

@@ -4,7 +4,7 @@ const FIND_ACCOUNT =
   "Find out which: $SYS.REQ.ACCOUNT.<id>.INFO reports `expired: true` if the account's claims expired; otherwise the user's JWT did.";
 const RENEW = "Renew the account, then prove that JetStream works again: relight heal ACCOUNT.";
 
-/** Log lines about accounts, users and connections. The first matching kind counts. */
+/** Log lines about accounts and users. The first matching kind counts. */
 export const ACCOUNT_KINDS: readonly LogKind[] = [
   {
     id: "account.expired_clients_closed",
@@ -85,7 +85,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
   },
   {
     id: "account.fetch_failed",
-    texts: ["Account fetch failed: %v"],
+    texts: ["Account fetch failed: %v", "Account [%s] fetch took %v", "DirResolver - Could not find account %q"],
     versions: ALL,
     worry: "look",
     title: "a server could not get an account's JWT",
@@ -93,8 +93,49 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     advice: "Push the account's JWT again; relight status shows which are missing.",
   },
   {
+    id: "account.imports_refused",
+    texts: [
+      "Can't locate account [%s] for import of [%v] %s (err=%v)",
+      "has issues importing account %s",
+      "Error adding stream import to account [%s]: %v",
+      "Error adding service import to account [%s]: %v",
+      "Invalid issuer account %q in activation claim",
+    ],
+    versions: ALL,
+    worry: "act",
+    title: "an import is not in force",
+    meaning:
+      "The exporting account is unknown or expired, its export is gone, or the activation is not valid: the account lacks these subjects.",
+    advice: "Push the exporting account first, then renew the activation. relight verify ACCOUNT names the imports.",
+  },
+  {
+    id: "user.revoked",
+    texts: ["credentials have been revoked", "User authentication revoked", "Credentials Revoked"],
+    versions: ALL,
+    worry: "look",
+    title: "a revoked user was refused",
+    meaning: "The account's claims revoke the user's JWT.",
+    advice: "Nothing to do if this is intended; otherwise give the client new credentials.",
+  },
+  {
+    id: "user.rejected",
+    texts: [
+      "User JWT no longer valid: %+v",
+      "User JWT not valid: %v",
+      "User JWT issuer is not known",
+      "User nkey not valid: %v",
+      "Bearer User JWT not allowed",
+      "Connection type not allowed",
+    ],
+    versions: ALL,
+    worry: "look",
+    title: "a user's JWT was refused",
+    meaning: "The line says why: expired, signed by a key that the account no longer has, or used where it may not be.",
+    advice: "Give the client new credentials, signed by a key of the account.",
+  },
+  {
     id: "auth.timeout",
-    texts: ["Authentication Timeout"],
+    texts: ["Authentication Timeout", "authentication timeout"],
     versions: ALL,
     worry: "look",
     title: "a connection did not authenticate in time",
@@ -110,33 +151,5 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     title: "a connection was refused",
     meaning: "The credentials are wrong or revoked, or the account is expired or unknown (a debug line says which).",
     advice: "If many clients of one account are refused, check the account first: relight verify ACCOUNT.",
-  },
-  {
-    id: "permissions.violation",
-    texts: ["Permissions Violation for Publish to %q", "Permissions Violation for Subscription to %q"],
-    versions: ALL,
-    worry: "look",
-    title: "a client is not allowed to use a subject",
-    meaning: "Its user's permissions do not allow it.",
-    advice: "Correct the permissions, or the client.",
-  },
-  {
-    id: "connections.account_limit",
-    texts: ["maximum account active connections exceeded", "Maximum Account Connections Exceeded"],
-    versions: ALL,
-    worry: "act",
-    title: "an account has too many connections",
-    meaning:
-      "Its claims allow no more. If the limit was lowered below current usage, versions before 2.10.28 and 2.11.2 also closed JetStream's own clients (#6766).",
-    advice: "Raise the limit, then run relight verify ACCOUNT.",
-  },
-  {
-    id: "connections.server_limit",
-    texts: ["maximum connections exceeded", "Maximum Connections Exceeded"],
-    versions: ALL,
-    worry: "look",
-    title: "a server has too many connections",
-    meaning: "`max_connections` is reached: the server refuses new clients.",
-    advice: "Raise it, add servers, or find the client that does not close its connections.",
   },
 ];

@@ -8,7 +8,7 @@ export interface LogKind {
   readonly texts: readonly string[];
   /** A further condition on the line, if the text alone is not specific enough. */
   readonly only?: RegExp;
-  /** The checked versions whose binaries contain all of `texts` (a test verifies this). */
+  /** The checked versions whose binaries contain any of `texts`, each of which is in one (a test verifies this). */
   readonly versions: readonly string[];
   readonly title: string;
   readonly meaning: string;

@@ -1,4 +1,4 @@
-import { ALL, type LogKind, SINCE_2_10 } from "./explain-kind.ts";
+import { ALL, type LogKind } from "./explain-kind.ts";
 
 /** Subjects that servers do not let cross a leafnode between two JetStream domains. */
 const CLAMPED = /(?:subscribe to|service|mapping) "(?:\$JS\.|\$KV\.|\$OBJ\.|\$O\.|\$JSC\.|\$NRG\.)/;
@@ -33,7 +33,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
   },
   {
     id: "leaf.domains",
-    versions: SINCE_2_10,
+    versions: ALL,
     worry: "none",
     advice: NOTHING,
     texts: [
@@ -84,7 +84,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.loop",
     texts: ["Loop detected for leafnode account=%q. Delaying attempt to reconnect for %v", "leafnode loop detected"],
-    versions: SINCE_2_10,
+    versions: ALL,
     worry: "act",
     title: "leafnodes form a loop",
     meaning:

@@ -1,10 +1,20 @@
 import { ACCOUNT_KINDS } from "./explain-accounts.ts";
+import { CONNECTION_KINDS } from "./explain-connections.ts";
 import { JETSTREAM_KINDS } from "./explain-jetstream.ts";
 import type { LogKind, Worry } from "./explain-kind.ts";
 import { LEAF_KINDS } from "./explain-leafnodes.ts";
+import { REPLICA_KINDS } from "./explain-replicas.ts";
+import { SERVER_KINDS } from "./explain-server.ts";
 
 /** All kinds of explained log lines. The first one that matches a line is its kind. */
-export const LOG_KINDS: readonly LogKind[] = [...LEAF_KINDS, ...ACCOUNT_KINDS, ...JETSTREAM_KINDS];
+export const LOG_KINDS: readonly LogKind[] = [
+  ...LEAF_KINDS,
+  ...ACCOUNT_KINDS,
+  ...REPLICA_KINDS,
+  ...JETSTREAM_KINDS,
+  ...CONNECTION_KINDS,
+  ...SERVER_KINDS,
+];
 
 /** All lines of one kind. */
 export interface Explained {
@@ -23,7 +33,8 @@ export interface Unexplained {
   readonly level: Level;
 }
 
-type Level = "FTL" | "ERR" | "WRN" | "other";
+/** Every fatal line is explained. */
+type Level = "ERR" | "WRN" | "other";
 
 export interface Explanation {
   readonly lines: number;
@@ -46,44 +57,57 @@ const MATCHERS: readonly Matcher[] = LOG_KINDS.map((kind) => ({
 /** The pattern of a Go format string. In a text that is quoted itself, quotes have a backslash. */
 function patternOf(text: string): string {
   const escaped = text.replace(/[.*+?^$()|[\]{}\\]/g, "\\$&");
-  return escaped.replace(/%q/g, '\\\\?"[^"]*"').replace(/%(?:\\\+)?[a-z]/g, ".*?");
+  return escaped.replace(/%q/g, '\\\\?"[^"]*"').replace(/%(?:\\[+.]|\d)*[a-zA-Z]/g, ".*?");
 }
 
 export function kindOf(line: string): LogKind | undefined {
   return MATCHERS.find(({ kind, pattern }) => pattern.test(line) && (kind.only?.test(line) ?? true))?.kind;
 }
 
-/** Explains the lines of a nats-server log. Ignores empty lines. */
-export function explain(lines: Iterable<string>): Explanation {
-  const explained = new Map<LogKind, { count: number; example: string; accounts: Map<string, number> }>();
-  const unexplained = new Map<string, { count: number; example: string; level: Level }>();
-  let total = 0;
-  for (const line of lines) {
-    if (line.trim() === "") continue;
-    total += 1;
+/** Reads a nats-server log line by line. Ignores empty lines. */
+export class LogReader {
+  readonly #explained = new Map<LogKind, { count: number; example: string; accounts: Map<string, number> }>();
+  readonly #unexplained = new Map<string, { count: number; example: string; level: Level }>();
+  #lines = 0;
+
+  add(text: string): void {
+    const line = text.replace(COLORS, "");
+    if (line.trim() === "") return;
+    this.#lines += 1;
     const kind = kindOf(line);
     if (kind === undefined) {
-      const group = entry(unexplained, shapeOf(line), () => ({
-        count: 0,
-        example: line,
-        level: levelOf(line),
-      }));
-      group.count += 1;
-    } else {
-      const group = entry(explained, kind, () => ({ count: 0, example: line, accounts: new Map() }));
-      group.count += 1;
-      for (const account of accountsIn(line)) group.accounts.set(account, (group.accounts.get(account) ?? 0) + 1);
+      const start = () => ({ count: 0, example: line, level: levelOf(line) });
+      entry(this.#unexplained, shapeOf(line), start).count += 1;
+      return;
     }
+    const group = entry(this.#explained, kind, () => ({ count: 0, example: line, accounts: new Map() }));
+    group.count += 1;
+    for (const account of accountsIn(line)) group.accounts.set(account, (group.accounts.get(account) ?? 0) + 1);
   }
-  const found = [...explained].map(([kind, group]) => ({ kind, ...group })).sort(byWorry);
-  const groups = [...unexplained.values()].sort(byLevel);
-  const others = groups.reduce((sum, { count }) => sum + count, 0);
-  return {
-    lines: total,
-    worry: found[0]?.kind.worry ?? "none",
-    explained: found,
-    unexplained: { lines: others, groups },
-  };
+
+  explanation(): Explanation {
+    const explained = [...this.#explained].map(([kind, group]) => ({ kind, ...group })).sort(byWorry);
+    const groups = [...this.#unexplained.values()].sort(byLevel);
+    const lines = groups.reduce((sum, { count }) => sum + count, 0);
+    return { lines: this.#lines, worry: worryOf(explained, groups), explained, unexplained: { lines, groups } };
+  }
+}
+
+/** What terminals obey, as servers write it for a terminal (`[\x1b[31mERR\x1b[0m]`). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colors begin with
+const COLORS = /\x1b\[[\d;]*m/g;
+
+/** Explains the lines of a nats-server log. */
+export function explain(lines: Iterable<string>): Explanation {
+  const reader = new LogReader();
+  for (const line of lines) reader.add(line);
+  return reader.explanation();
+}
+
+/** An error that nobody explained is worth a look. */
+function worryOf(explained: readonly Explained[], groups: readonly Unexplained[]): Worry {
+  const worst = explained[0]?.kind.worry ?? "none";
+  return worst === "none" && groups.some(({ level }) => level === "ERR") ? "look" : worst;
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, create: () => V): V {
@@ -93,14 +117,14 @@ function entry<K, V>(map: Map<K, V>, key: K, create: () => V): V {
 }
 
 const WORRIES: readonly Worry[] = ["act", "look", "none"];
-const LEVELS: readonly Level[] = ["FTL", "ERR", "WRN", "other"];
+const LEVELS: readonly Level[] = ["ERR", "WRN", "other"];
 
 const byWorry = (a: Explained, b: Explained): number =>
   WORRIES.indexOf(a.kind.worry) - WORRIES.indexOf(b.kind.worry) || b.count - a.count;
 const byLevel = (a: Unexplained, b: Unexplained): number =>
   LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level) || b.count - a.count;
 
-const levelOf = (line: string): Level => (/\[(FTL|ERR|WRN)\]/.exec(line)?.[1] ?? "other") as Level;
+const levelOf = (line: string): Level => (/\[(ERR|WRN)\]/.exec(line)?.[1] ?? "other") as Level;
 
 const accountsIn = (line: string): ReadonlySet<string> => new Set(line.match(/\bA[A-Z2-7]{55}\b/g) ?? []);
 

@@ -51,8 +51,9 @@ const CAPTURED: readonly (readonly [id: string | undefined, line: string])[] = [
   ["connections.server_limit", "[ERR] 127.0.0.1:1 - cid:5 - maximum connections exceeded"],
   ["account.update_skipped", `[DBG] jwt update cache skipped - ${APP}`],
   ["account.update_refused", `[ERR] jwt update resulted in error - ${APP} - not trusted`],
-  [undefined, "[INF] Server is ready"],
-  [undefined, "[DBG] 127.0.0.1:1 - cid:7 - Client connection created"],
+  ["server.started", "[INF] Server is ready"],
+  ["connection.normal", "[DBG] 127.0.0.1:1 - cid:7 - Client connection created"],
+  [undefined, "[DBG] 127.0.0.1:1 - cid:7 - Client connection closed: Wrong Gateway"],
 ];
 
 describe("a line", () => {
@@ -64,8 +65,11 @@ describe("a line", () => {
     for (const kind of LOG_KINDS)
       for (const text of kind.texts) {
         const word = kind.only === undefined ? "x" : "$JS.API.>";
-        const line = text.replaceAll("%q", `"${word}"`).replaceAll(/%\+?[a-z]/g, "1");
-        expect({ line, id: kindOf(`[WRN] ${line}`)?.id }).toEqual({ line, id: kind.id });
+        const filled = text.replaceAll("%q", `"${word}"`).replaceAll(/%\+?[a-z]/g, "1");
+        // Only some of the reasons are normal.
+        const line = kind.id === "connection.normal" ? filled.replace(/: 1$/, ": Client Closed") : filled;
+        const level = kind.id === "server.crashed" ? "" : "[WRN] ";
+        expect({ line, id: kindOf(`${level}${line}`)?.id }).toEqual({ line, id: kind.id });
       }
   });
 
@@ -98,6 +102,23 @@ describe("a log", () => {
         ["leaf.clamped", 2],
       ],
     });
+  });
+
+  test("is worth a look if an error is not explained, and calls for an act if a server ended", () => {
+    expect(explain(["[1] 2026/11/21 12:00:00.000001 [ERR] never seen"]).worry).toBe("look");
+    expect(explain(["[1] 2026/11/21 12:00:00.000001 [WRN] never seen"]).worry).toBe("none");
+    for (const line of ["[1] [FTL] never seen", "panic: never seen", "nats-1  | fatal error: never seen"])
+      expect({ line, worry: explain([line]).worry }).toEqual({ line, worry: "act" });
+    expect(explain(["[1] [INF] a panic: is a word"]).worry).toBe("none");
+  });
+
+  test("is read as servers color it for a terminal", () => {
+    const { explained, unexplained } = explain([
+      "[1] [\x1b[31mFTL\x1b[0m] never seen",
+      "[\x1b[31mERR\x1b[0m] nor this",
+    ]);
+    expect(explained.map(({ kind }) => kind.id)).toEqual(["server.fatal"]);
+    expect(unexplained.groups).toEqual([{ count: 1, example: "[ERR] nor this", level: "ERR" }]);
   });
 
   test("counts unexplained lines, ignoring numbers, errors first", () => {
