@@ -13,6 +13,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { nowSeconds, signClaims } from "./keys.ts";
 import { allConsumers, allStreams } from "./lists.ts";
 import { isMetaCurrent } from "./meta.ts";
+import type { NatsServer } from "./nats-server.ts";
 import { type AccountState, accountStates } from "./pushes.ts";
 import { retry, waitFor } from "./wait.ts";
 import type { World } from "./world.ts";
@@ -165,10 +166,13 @@ export async function restartWhileExpired(world: World, order = world.servers): 
   await renewByHand(world);
 }
 
-/** Every server restarts, one after the other. */
-export async function restartEach(world: World): Promise<void> {
+/** Every server restarts, one after the other. @param stop how each ends; by default with SIGTERM */
+export async function restartEach(
+  world: World,
+  stop: (server: NatsServer) => Promise<void> = (server) => server.stop(),
+): Promise<void> {
   for (const server of world.servers) {
-    await server.stop();
+    await stop(server);
     await server.start();
     if (world.servers.length > 1) await metaIsCurrent(world);
   }

@@ -1,8 +1,9 @@
 import type { Benchmark } from "./frame.ts";
 import { large } from "./large.ts";
 import { listing } from "./listing.ts";
+import { recovery } from "./recovery.ts";
 import { renewal } from "./renewal.ts";
 import { starts } from "./starts.ts";
 
 /** All benchmarks, in the order of the document. */
-export const BENCHMARKS: readonly Benchmark[] = [renewal, listing, large, starts];
+export const BENCHMARKS: readonly Benchmark[] = [renewal, listing, large, recovery, starts];

@@ -76,7 +76,8 @@ export function lostSince(
     const [was, is] = [before[name], after[name]];
     if (was === undefined) continue;
     if (is === undefined) lost.push({ stream: name, isGone: true, what: "the bucket is gone", isInMemory });
-    else if (is.last < was.last || is.messages === 0) lost.push({ stream: name, what: "it was emptied", isInMemory });
+    else if (is.last < was.last || (is.messages === 0 && was.messages > 0))
+      lost.push({ stream: name, what: "it was emptied", isInMemory });
   }
   for (const { name, storage, consumers, maxMessages, retention } of streams) {
     const [was, is] = [before[name], after[name]];

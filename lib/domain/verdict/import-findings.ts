@@ -29,8 +29,10 @@ export function importsInDoubt(
   servers: readonly ServerFacts[],
 ): ReadonlyMap<string, readonly StreamImport[]> {
   const imports = claims === undefined ? [] : streamImports(claims);
+  if (imports.length === 0) return new Map();
+  const defective = new Set(servers.filter((server) => importDefect([server]) !== undefined).map(({ name }) => name));
   const inDoubt = streams.flatMap(({ name, server, subjects }) => {
-    if (importDefect(servers.filter((each) => each.name === server)) === undefined) return [];
+    if (!defective.has(server)) return [];
     const taken = imports.filter(({ subject }) => subjects.some((own) => doOverlap(subject, own)));
     return taken.length === 0 ? [] : [[name, taken] as const];
   });

@@ -104,10 +104,19 @@ export function runsTwice(stream: Replica, interests: Interests): boolean | unde
   return held?.ok === true ? held.value.length > 1 : undefined;
 }
 
+/** The mirrors of each stream, by its name. */
+export type Mirrors = ReadonlyMap<string, readonly StreamGroup[]>;
+
+export const mirrorsAmong = (streams: readonly StreamGroup[]): Mirrors =>
+  groupBy(
+    streams.filter(({ best }) => best.detail.config.mirror),
+    ({ best }) => best.detail.config.mirror?.name ?? "",
+  );
+
 export function directFacts(
   stream: StreamGroup,
   interests: Interests,
-  streams: readonly StreamGroup[],
+  mirrorsOf: Mirrors,
 ): Pick<StreamFacts, "directGets" | "mirrorDirect"> {
   const { name, config } = stream.best.detail;
   const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
@@ -116,7 +125,7 @@ export function directFacts(
   const own = allows ? directGetsOf(name, membersOf(stream).map(member), Boolean(mirror)) : undefined;
   const its = mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
   return {
-    ...(own === undefined ? {} : { directGets: withStrays(stream, own, interests, streams) }),
+    ...(own === undefined ? {} : { directGets: withStrays(stream, own, interests, mirrorsOf) }),
     ...defined({ mirrorDirect: its }),
   };
 }
@@ -125,13 +134,13 @@ function withStrays(
   { best, reports }: StreamGroup,
   own: Probe<DirectGets>,
   interests: Interests,
-  streams: readonly StreamGroup[],
+  mirrorsOf: Mirrors,
 ): Probe<DirectGets> {
   if (!own.ok) return own;
   const { name } = best.detail;
-  const mirrors = streams.filter((other) => other.best.detail.config.mirror?.name === name);
   // Only a mirror's leader answers for its origin.
-  const holders = [...reports.map(({ server }) => server), ...mirrors.map((mirror) => leaderOf(mirror.best))];
+  const answering = (mirrorsOf.get(name) ?? []).map((mirror) => leaderOf(mirror.best));
+  const holders = [...reports.map(({ server }) => server), ...answering];
   const strayOn = straysOf(name, interests, (server) => holders.filter((holder) => holder === server).length);
   return strayOn.length === 0 ? own : { ok: true, value: { ...own.value, strayOn } };
 }

@@ -27,6 +27,8 @@ import {
   findInterests,
   heardBy,
   type Interests,
+  type Mirrors,
+  mirrorsAmong,
   nextMessage,
   runsTwice,
   subjectsOf,
@@ -60,7 +62,8 @@ export async function findStreams(
   const streams = groupByStream(held, asked, forgotten);
   const interests = await findInterests(settings, account, servers, streams);
   const flat = new Set(held.filter(({ isFlat }) => isFlat).map(({ server }) => server.name));
-  return streams.map((stream) => streamFacts(stream, interests, { streams, domain: servers[0]?.domain, flat }));
+  const around = { mirrors: mirrorsAmong(streams), domain: servers[0]?.domain, flat };
+  return streams.map((stream) => streamFacts(stream, interests, around));
 }
 
 /** What a server holds of the account, by default with consumers and Raft groups. */
@@ -205,13 +208,13 @@ function preferLeader<T extends Reported<Led["detail"]>>(replicas: readonly T[])
 }
 
 interface Surroundings {
-  readonly streams: readonly StreamGroup[];
+  readonly mirrors: Mirrors;
   readonly domain: string | undefined;
   /** Servers that apply flat limits. */
   readonly flat: ReadonlySet<string>;
 }
 
-function streamFacts(stream: StreamGroup, interests: Interests, { streams, domain, flat }: Surroundings): StreamFacts {
+function streamFacts(stream: StreamGroup, interests: Interests, { mirrors, domain, flat }: Surroundings): StreamFacts {
   const { best, nodeMissingOn, consumers, forgotten } = stream;
   const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
@@ -235,7 +238,7 @@ function streamFacts(stream: StreamGroup, interests: Interests, { streams, domai
     lastSeq: state.last_seq,
     deafSubjects: deafOf(best, interests),
     ...(runsTwice(best, interests) === true ? { runsTwice: true } : {}),
-    ...directFacts(stream, interests, streams),
+    ...directFacts(stream, interests, mirrors),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
   };
