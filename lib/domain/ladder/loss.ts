@@ -156,7 +156,7 @@ function lossesOf(before: Omit<Sketch, "servers">, after: StreamFacts | undefine
  * (tested on 2.10.27).
  */
 function lostPositions(before: Omit<Sketch, "servers">, after: StreamFacts, allowMemoryLoss: boolean): readonly Loss[] {
-  if (before.storage === "memory") return [];
+  if (before.storage === "memory" && wasRecreated(before, after)) return [];
   const { name: stream } = before;
   return before.consumers.flatMap(({ name: consumer, durable, storage, ackFloor = 0 }): Loss[] => {
     const now = after.consumers.find(({ name }) => name === consumer);

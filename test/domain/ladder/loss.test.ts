@@ -72,3 +72,12 @@ test("a consumer with a lower position is reported; only ephemeral and memory on
   expect(lost({ storage: "memory" }, true)).toEqual([{ ...position, message, allowed: true }]);
   expect(findLosses(sketchOf([at(4)]), [at(4)])).toEqual([]);
 });
+
+test("a memory stream that was not recreated keeps its consumers' positions", () => {
+  const at = (ackFloor: number, created: string) =>
+    stream({ storage: "memory", created, consumers: [consumer({ ackFloor, durable: false })] });
+  const [first, second] = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"];
+  const message = "ephemeral consumer ORDERS > worker is back at message 0; it was at 4";
+  expect(findLosses(sketchOf([at(4, first)]), [at(0, first)])).toMatchObject([{ kind: "position", message }]);
+  expect(findLosses(sketchOf([at(4, first)]), [at(0, second)])).not.toMatchObject([{ kind: "position" }]);
+});
