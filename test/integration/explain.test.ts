@@ -10,6 +10,7 @@ import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld } from "../../lab/world.ts";
 import { explain, LOG_KINDS } from "../../lib/domain/advice/log-lines/explain.ts";
+import { logCorpus } from "../support/corpus.ts";
 import { relight, relightReads } from "../support/relight.ts";
 
 /** Compares explain with what servers write. */
@@ -19,6 +20,14 @@ test.each(VERSIONS)("the table names the versions whose binaries have its texts:
   const held = LOG_KINDS.filter(({ texts }) => texts.some((text) => binary.includes(text)));
   const named = LOG_KINDS.filter(({ versions }) => versions.includes(version));
   expect(named.map(({ id }) => id)).toEqual(held.map(({ id }) => id));
+});
+
+test.each(["2.9.25", "2.10.27", "2.15.1"])("the corpus has texts that are in the program: %s", async (version) => {
+  const binary = await readFile((await serverBinary(version)).path);
+  const cited = logCorpus().filter(({ source }) => source.startsWith(`${version} `));
+  expect(cited.length).toBeGreaterThan(20);
+  const own = cited.flatMap(({ parts }) => parts.filter((part, index) => index % 2 === 0 && part !== ""));
+  expect(own.filter((text) => !binary.includes(text))).toEqual([]);
 });
 
 describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {

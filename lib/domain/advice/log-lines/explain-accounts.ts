@@ -110,7 +110,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
   },
   {
     id: "user.revoked",
-    texts: ["credentials have been revoked", "User authentication revoked", "Credentials Revoked"],
+    texts: ["User authentication revoked", "Credentials Revoked"],
     versions: ALL,
     worry: "look",
     title: "a revoked user was refused",
@@ -135,7 +135,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
   },
   {
     id: "auth.timeout",
-    texts: ["Authentication Timeout", "authentication timeout"],
+    texts: ["Authentication Timeout"],
     versions: ALL,
     worry: "look",
     title: "a connection did not authenticate in time",

@@ -1,7 +1,7 @@
 import { ALL, type LogKind } from "./explain-kind.ts";
 
 /** Subjects that servers do not let cross a leafnode between two JetStream domains. */
-const CLAMPED = /(?:subscribe to|service|mapping) "(?:\$JS\.|\$KV\.|\$OBJ\.|\$O\.|\$JSC\.|\$NRG\.)/;
+const CLAMPED = /(?:subscribe to|service|mapping) \\?"(?:\$JS\.|\$KV\.|\$OBJ\.|\$O\.|\$JSC\.|\$NRG\.)/;
 const PERMITTED = [
   "Not permitted to subscribe to %q on behalf of %s%s",
   "Not permitted to import service %q on behalf of %s%s",
@@ -92,8 +92,21 @@ export const LEAF_KINDS: readonly LogKind[] = [
     advice: "Keep one remote per cluster and account, and list that cluster's servers in its `urls`.",
   },
   {
+    id: "leaf.same_cluster_name",
+    texts: [
+      "Leafnode connection dropped with same cluster name error. Delaying attempt to reconnect for %v",
+      "remote leafnode has same cluster name",
+      "Cluster Names Identical",
+    ],
+    versions: ALL,
+    worry: "act",
+    title: "a leafnode has the cluster name of its hub",
+    meaning: "The hub refuses it and it tries again every 30 seconds: nothing crosses the leafnode.",
+    advice: "Give one of them another `cluster { name }` (relight check-config FILES).",
+  },
+  {
     id: "leaf.wrong_port",
-    texts: ["attempted to connect to leaf node port", "attempted to connect to wrong port"],
+    texts: ["attempted to connect to leaf node port", "attempted to connect to wrong port", "Incorrect Port"],
     versions: ALL,
     worry: "act",
     title: "a connection used the wrong port",

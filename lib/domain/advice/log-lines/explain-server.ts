@@ -24,15 +24,6 @@ export const SERVER_KINDS: readonly LogKind[] = [
     advice: "Stop it, or choose another port.",
   },
   {
-    id: "server.config_refused",
-    texts: ["unknown field %q", "Parse error on line %d", "variable reference for '%s' on line %d can not be found"],
-    versions: ALL,
-    worry: "act",
-    title: "a server refuses its configuration",
-    meaning: "It does not start with this file, or keeps the configuration that it has.",
-    advice: "Correct the place that the line names; nats-server -t -c FILE and relight check-config FILE check it.",
-  },
-  {
     id: "server.reload_failed",
     texts: ["Failed to reload server configuration: %s"],
     versions: ALL,
@@ -42,6 +33,15 @@ export const SERVER_KINDS: readonly LogKind[] = [
     advice: "Correct the file, then reload again. Before a restart: relight doctor.",
   },
   {
+    id: "server.config_refused",
+    texts: ["unknown field %q", "Parse error on line %d", "variable reference for '%s' on line %d can not be found"],
+    versions: ALL,
+    worry: "act",
+    title: "a server refuses its configuration",
+    meaning: "It does not start with this file, or keeps the configuration that it has.",
+    advice: "Correct the place that the line names; nats-server -t -c FILE and relight check-config FILE check it.",
+  },
+  {
     id: "server.duplicate_name",
     texts: ["Duplicate Server Name", "Remote server has a duplicate name: %q"],
     versions: ALL,
@@ -49,19 +49,6 @@ export const SERVER_KINDS: readonly LogKind[] = [
     title: "two servers have the same name",
     meaning: "One refused the connection of the other.",
     advice: "Give each its own `server_name` (relight check-config FILES).",
-  },
-  {
-    id: "leaf.same_cluster_name",
-    texts: [
-      "Leafnode connection dropped with same cluster name error. Delaying attempt to reconnect for %v",
-      "remote leafnode has same cluster name",
-      "Cluster Names Identical",
-    ],
-    versions: ALL,
-    worry: "act",
-    title: "a leafnode has the cluster name of its hub",
-    meaning: "The hub refuses it and it tries again every 30 seconds: nothing crosses the leafnode.",
-    advice: "Give one of them another `cluster { name }` (relight check-config FILES).",
   },
   {
     id: "cluster.name_conflict",
@@ -74,7 +61,11 @@ export const SERVER_KINDS: readonly LogKind[] = [
   },
   {
     id: "cluster.route_failed",
-    texts: ["Error trying to connect to route (attempt %v): %v", "Error connecting to %s gateway %q"],
+    texts: [
+      "Error trying to connect to route (attempt %v): %v",
+      "Error connecting to %s gateway %q",
+      "Waiting for routing to be established...",
+    ],
     versions: ALL,
     worry: "look",
     title: "a server can't reach another one",
