@@ -4,6 +4,7 @@ import type { App } from "../lib/compose/compose.ts";
 import { checkManifest } from "../lib/domain/advice/probes/probe-manifest.ts";
 import { modeJson } from "../lib/domain/ladder/mode.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { type FoundFile, findFiles } from "../lib/files/find-files.ts";
 import { diagnose } from "../lib/usecases/reports/doctor.ts";
 import { EXIT_OF, worstExit } from "./levels.ts";
 import { nagiosDoctor } from "./nagios.ts";
@@ -21,8 +22,7 @@ export async function runDoctor(
   options: GlobalOptions & { readonly configNamed: boolean },
   files: readonly string[],
 ): Promise<ExitCode> {
-  const manifests: ManifestReport[] = [];
-  for (const file of files) manifests.push(await readManifest(file));
+  const manifests = await readManifests(files);
   if (manifests.length > 0 && !options.configNamed && !(await exists(options.config)))
     return print(options, resultOf({ cluster: undefined, manifests }));
   return runCommand(options, "looking at every layer", (app) => doctor(app, manifests));
@@ -57,18 +57,59 @@ const exists = (file: string): Promise<boolean> =>
 
 const nameOf = (file: string): string => (file === "-" ? "standard input" : file);
 
-/** Reads a manifest of one or more YAML documents (`-`: standard input), and checks it. */
-async function readManifest(file: string): Promise<ManifestReport> {
-  const text = await readInput(file).catch((cause: unknown) => {
-    throw new RelightError("manifest.invalid", `the manifest ${file} ${(cause as Error).message}`, { cause });
-  });
-  const containers = checkManifest(parseYaml(text, file));
-  if (containers.length > 0) return { file, containers };
-  const message = `${nameOf(file)} holds no StatefulSet, Deployment, DaemonSet or Pod that runs nats-server`;
-  throw new RelightError("manifest.invalid", message);
+/** What Kubernetes objects are called in folders. */
+const MANIFEST_NAMES = /\.(?:ya?ml|json)$/i;
+
+interface Manifest {
+  readonly file: string;
+  readonly documents: readonly unknown[];
 }
 
-function parseYaml(text: string, file: string): readonly unknown[] {
+/**
+ * Reads manifests of one or more YAML documents: files, folders, patterns, or standard input (`-`). A file that was found
+ * in a folder may be about something else.
+ */
+async function readManifests(names: readonly string[]): Promise<readonly ManifestReport[]> {
+  const read: (readonly Manifest[])[] = [];
+  for (const name of names) read.push(await readName(name));
+  const all = read.flat().flatMap(({ documents }) => documents);
+  return read.flatMap((manifests, index) => {
+    const own = manifests.map(({ file, documents }) => ({ file, containers: checkManifest(documents, all) }));
+    const running = own.filter(({ containers }) => containers.length > 0);
+    if (running.length === 0) throw without(names[index] ?? "");
+    return running;
+  });
+}
+
+async function readName(name: string): Promise<readonly Manifest[]> {
+  const manifests: Manifest[] = [];
+  for (const { path, named } of found(name))
+    manifests.push({ file: path, documents: parseYaml(await readManifest(path), path, named) });
+  return manifests;
+}
+
+function found(name: string): readonly FoundFile[] {
+  try {
+    return findFiles([name], MANIFEST_NAMES);
+  } catch (cause) {
+    throw new RelightError("manifest.invalid", `${name} ${(cause as Error).message}`, { cause });
+  }
+}
+
+const without = (name: string): RelightError =>
+  new RelightError(
+    "manifest.invalid",
+    `${nameOf(name)} holds no StatefulSet, Deployment, DaemonSet or Pod that runs nats-server`,
+  );
+
+const readManifest = (file: string): Promise<string> =>
+  readInput(file).catch((cause: unknown) => {
+    throw new RelightError("manifest.invalid", `the manifest ${file} ${(cause as Error).message}`, { cause });
+  });
+
+/** Templates in a folder of a chart are no YAML, and stand for nothing before they are rendered. */
+function parseYaml(text: string, file: string, named: boolean): readonly unknown[] {
+  if (!named && /\{\{/.test(text)) return [];
   const fail = (cause: Error): never => {
     const [reason = ""] = cause.message.split("\n");
     const templated = /\{\{/.test(text) ? " (a Helm template? render it first: helm template)" : "";

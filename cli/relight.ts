@@ -146,7 +146,7 @@ program
 program
   .command("doctor")
   .description("check the cluster layer by layer, and Kubernetes probes")
-  .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (- reads standard input)", collect, [])
+  .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (or folder; - is stdin)", collect, [])
   .addOption(NAGIOS())
   .action(async ({ manifest: files, nagios }: { manifest: readonly string[]; nagios: boolean }) => {
     const { runDoctor } = await import("./doctor.ts");

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -197,6 +197,30 @@ describe("manifests", () => {
       await writeFile(join(home, "nats.yaml"), text);
       const run = await relight({ home }, "doctor", "--manifest", "nats.yaml");
       expect(run).toMatchObject({ exit: 3, stdout: "", stderr: expect.stringMatching(message) });
+    } finally {
+      await rm(home, { recursive: true });
+    }
+  });
+
+  test("are read from folders and patterns, with the ConfigMaps of other files and without Helm's templates", async () => {
+    const home = await mkdtemp(join(tmpdir(), "relight-doctor-"));
+    try {
+      const probes =
+        "livenessProbe: {httpGet: {path: /healthz, port: 8222}}, readinessProbe: {tcpSocket: {port: 4222}}";
+      const pod = `containers: [{name: nats, image: "nats:2.10.27", args: [-c, /c/n.conf], ${probes}, volumeMounts: [{name: c, mountPath: /c}]}]`;
+      const spec = `spec: {terminationGracePeriodSeconds: 60, ${pod}, volumes: [{name: c, configMap: {name: c}}]}`;
+      await mkdir(join(home, "k8s", "base"), { recursive: true });
+      await writeFile(join(home, "k8s", "base", "pod.yml"), `kind: Pod\nmetadata: {name: nats}\n${spec}\n`);
+      await writeFile(
+        join(home, "k8s", "config.yaml"),
+        "kind: ConfigMap\nmetadata: {name: c}\ndata: {n.conf: 'port: 4222'}\n",
+      );
+      await writeFile(join(home, "k8s", "template.yaml"), "kind: Pod\nspec: {{ .Values.spec }}\n");
+      for (const what of ["k8s", "k8s/**/*.y*ml"]) {
+        const run = await relight({ home }, "doctor", "--manifest", what, "--json");
+        expect(run).toMatchObject({ exit: 0, json: { manifests: [{ file: "k8s/base/pod.yml" }] } });
+        expect(run.json.manifests[0].containers).toMatchObject([{ jetStream: "off", findings: [] }]);
+      }
     } finally {
       await rm(home, { recursive: true });
     }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The files of test/corpus: our own, in the variety that public repositories show, with the right answers beside. */
@@ -26,4 +26,23 @@ export function logCorpus(): readonly LogCase[] {
     cases.push({ source, kind, line: parts.join(""), parts });
   }
   return cases;
+}
+
+export interface CorpusFile {
+  readonly name: string;
+  readonly text: string;
+  /** The right answer: the comment lines at the top of the file. */
+  readonly answer: readonly string[];
+}
+
+/** The files of a folder of test/corpus, each with its answer. */
+export function corpusFiles(folder: string): readonly CorpusFile[] {
+  return readdirSync(join(CORPUS, folder))
+    .sort()
+    .map((name) => {
+      const text = readFileSync(join(CORPUS, folder, name), "utf8");
+      const lines = text.split(/\r?\n/);
+      const end = lines.findIndex((line) => !line.startsWith("# "));
+      return { name, text, answer: lines.slice(0, end).map((line) => line.slice(2)) };
+    });
 }

@@ -1,3 +1,5 @@
+import type { JetStreamUse } from "./probe-jetstream.ts";
+
 /** How serious a finding about a Kubernetes manifest is: `critical` can do damage, `note` is only information. */
 export type Severity = "critical" | "warning" | "note";
 
@@ -18,8 +20,13 @@ export interface NatsContainer {
   readonly image: string;
   /** The version in the image's tag; undefined if it has none, as in `latest`. */
   readonly version: string | undefined;
+  /** Whether it has JetStream, by its arguments and its ConfigMap in the manifest. */
+  readonly jetStream: JetStreamUse;
   readonly findings: readonly ManifestFinding[];
 }
 
 /** Whether one expired account fails the full `/healthz` of a version (#8084). */
 export type Exposure = "affected" | "fixed" | "unknown";
+
+export const PROBES = ["livenessProbe", "startupProbe", "readinessProbe"] as const;
+export type ProbeName = (typeof PROBES)[number];

@@ -1,17 +1,24 @@
 import { satisfies } from "semver";
 import { isJsonObject, type JsonObject } from "../../time/json.ts";
 import { DEFECTS } from "../../verdict/defects.ts";
+import { jetStreamUse } from "./probe-jetstream.ts";
 import type { Exposure, ManifestFinding, NatsContainer } from "./probe-manifest-facts.ts";
 import { probeFindings } from "./probe-manifest-rules.ts";
+import { serverCommand, versionOf } from "./probe-server.ts";
 
-/** Checks every container that runs nats-server in parsed Kubernetes objects, including lists. */
-export function checkManifest(documents: readonly unknown[]): readonly NatsContainer[] {
-  return documents.flatMap(unpack).flatMap((object) => {
+/**
+ * Checks every container that runs nats-server in parsed Kubernetes objects, including lists. ConfigMaps may also be
+ * among `others`, the objects of further files.
+ */
+export function checkManifest(
+  documents: readonly unknown[],
+  others: readonly unknown[] = [],
+): readonly NatsContainer[] {
+  const objects = documents.flatMap(unpack);
+  const known = [...objects, ...others.flatMap(unpack)];
+  return objects.flatMap((object) => {
     const pod = podSpec(object);
-    if (pod === undefined) return [];
-    return containersOf(pod)
-      .filter(runsNats)
-      .map((container) => check(object, pod, container));
+    return pod === undefined ? [] : containersOf(pod).flatMap((container) => check(object, pod, container, known));
   });
 }
 
@@ -23,12 +30,14 @@ function unpack(document: unknown): readonly JsonObject[] {
   return isList && Array.isArray(items) ? items.flatMap(unpack) : [document];
 }
 
-const WITH_TEMPLATE = ["StatefulSet", "Deployment", "DaemonSet", "ReplicaSet"];
+/** These end by themselves, so they serve nobody. */
+const ENDING = ["Job", "CronJob"];
 
+/** A Pod's, or that of anything with a template for pods: StatefulSet, Deployment, DeploymentConfig, Rollout, … */
 function podSpec(object: JsonObject): JsonObject | undefined {
   const kind = String(object["kind"] ?? "");
   if (kind === "Pod") return at(object, "spec");
-  return WITH_TEMPLATE.includes(kind) ? at(object, "spec", "template", "spec") : undefined;
+  return ENDING.includes(kind) ? undefined : at(object, "spec", "template", "spec");
 }
 
 function at(object: JsonObject, ...path: readonly string[]): JsonObject | undefined {
@@ -47,25 +56,6 @@ function containersOf(pod: JsonObject): readonly JsonObject[] {
   return [...list("containers"), ...list("initContainers").filter(({ restartPolicy }) => restartPolicy === "Always")];
 }
 
-/** Judges by the command, the image or the container's name. Exporters, reloaders and nats-box are not servers. */
-function runsNats(container: JsonObject): boolean {
-  const { repository } = parseImage(String(container["image"] ?? ""));
-  const command = Array.isArray(container["command"]) ? container["command"].map(String) : [];
-  const starts = command.some((word) => /(^|[/\s;&])nats-server(\s|$)/.test(word));
-  const called = [repository, String(container["name"] ?? "")].some((name) => /(^|\/)nats(-server)?$/.test(name));
-  return starts || (command.length === 0 && called);
-}
-
-/** Parses `registry:5000/library/nats:2.10.27-alpine@sha256:…`. */
-export function parseImage(image: string): { repository: string; version: string | undefined } {
-  const [name = ""] = image.split("@");
-  const colon = name.lastIndexOf(":");
-  const tagged = colon > name.lastIndexOf("/");
-  const tag = tagged ? name.slice(colon + 1) : "";
-  const [, version] = /^v?(\d+\.\d+(?:\.\d+(?:-(?:rc|preview|beta|alpha|dev)[.\d]*)?)?)(?![.\d])/i.exec(tag) ?? [];
-  return { repository: tagged ? name.slice(0, colon) : name, version };
-}
-
 /** A tag such as `2.10` moves, so it counts only if all releases of that line are alike. */
 export function exposureOf(version: string | undefined): Exposure {
   const affected = DEFECTS.find(({ issue }) => issue === "#8084")?.affected ?? "*";
@@ -77,19 +67,30 @@ export function exposureOf(version: string | undefined): Exposure {
   return first ? "affected" : "fixed";
 }
 
-function check(object: JsonObject, pod: JsonObject, container: JsonObject): NatsContainer {
+function check(
+  object: JsonObject,
+  pod: JsonObject,
+  container: JsonObject,
+  known: readonly JsonObject[],
+): readonly NatsContainer[] {
+  const command = serverCommand(container);
+  if (command === undefined) return [];
   const metadata = at(object, "metadata") ?? {};
   const name = String(metadata["name"] ?? metadata["generateName"] ?? "without a name");
   const namespace = metadata["namespace"];
-  const image = String(container["image"] ?? "");
-  const { version } = parseImage(image);
-  return {
-    workload: `${object["kind"]} ${namespace === undefined ? "" : `${namespace}/`}${name}`,
-    container: String(container["name"] ?? ""),
-    image,
-    version,
-    findings: [...probeFindings(container, exposureOf(version)), ...graceFindings(pod), ...notes(object)],
-  };
+  const version = versionOf(container);
+  const jetStream = jetStreamUse(command, container, { spec: pod, namespace }, known);
+  const probes = probeFindings({ container, version, exposure: exposureOf(version), jetStream });
+  return [
+    {
+      workload: `${object["kind"]} ${namespace === undefined ? "" : `${namespace}/`}${name}`,
+      container: String(container["name"] ?? ""),
+      image: String(container["image"] ?? ""),
+      version,
+      jetStream,
+      findings: [...probes, ...graceFindings(pod), ...notes(object)],
+    },
+  ];
 }
 
 /** Seconds for a server in lame duck mode to hand over its clients and leaders. Kubernetes' default is 30. */

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { parseAllDocuments } from "yaml";
-import { checkManifest, exposureOf, parseImage } from "../../../../lib/domain/advice/probes/probe-manifest.ts";
+import { checkManifest, exposureOf } from "../../../../lib/domain/advice/probes/probe-manifest.ts";
 import type { ManifestFinding } from "../../../../lib/domain/advice/probes/probe-manifest-facts.ts";
+import { parseImage } from "../../../../lib/domain/advice/probes/probe-server.ts";
 
 const read = (name: string) => {
   const text = readFileSync(join(import.meta.dirname, "..", "..", "manifests", name), "utf8");
