@@ -206,12 +206,19 @@ export async function symptoms(world: World): Promise<Symptoms> {
       apiInfo: await api(connection, "$JS.API.INFO"),
       streamInfo: await api(connection, "$JS.API.STREAM.INFO.ORDERS"),
       // A plain request shows the server's own answer; the JetStream client turns it into "not enabled".
-      publish: await attempt(() => connection.request("orders.probe", "probe", { timeout: 10_000 })),
+      publish: await attempt(() => publishPlainly(connection)),
       fetch: await attempt(() => fetchOne(connection)),
     };
   } finally {
     await connection.close();
   }
+}
+
+/** @throws Error if nobody answers, or JetStream refuses the message. */
+async function publishPlainly(connection: NatsConnection): Promise<void> {
+  const reply = await connection.request("orders.probe", "probe", { timeout: 10_000 });
+  const { error } = reply.json<{ error?: { description?: string } }>();
+  if (error !== undefined) throw new Error(error.description ?? "JetStream refused the message");
 }
 
 /** Message contents, sequences and consumer positions, which must be the same before and after. */
