@@ -37,7 +37,9 @@ jetstream { store_dir: "${folder}/jetstream"${domain(name)} }`;
   const hubServer = started.use(
     await startServer({
       binary,
-      config: (folder) => `${common("hub", folder)}\nleafnodes { listen: "127.0.0.1:${leafPort}" }\n${hub}\n`,
+      // The default of two seconds for the sign-in may be too short on a busy machine.
+      config: (folder) => `${common("hub", folder)}
+leafnodes { listen: "127.0.0.1:${leafPort}", authorization { timeout: 30 } }\n${hub}\n`,
     }),
   );
   const url = `nats-leaf://127.0.0.1:${leafPort}`;

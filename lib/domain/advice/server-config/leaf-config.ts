@@ -28,7 +28,7 @@ export interface LeafListener {
   /** The host that it listens on or advertises; undefined if it listens on all. */
   readonly host?: string;
   readonly port?: number;
-  /** Whether it has its own `authorization`. */
+  /** Whether it has its own `authorization`, which says who: one with a timeout only lets anybody in. */
   readonly authorization: boolean;
   /** Accounts that its `authorization` binds leafnodes to. */
   readonly accounts: readonly Text[];
@@ -124,7 +124,7 @@ function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefine
     users: users.length > 0,
     ...(port !== undefined && { port }),
     ...(host && { host }),
-    authorization: authorization !== undefined,
+    authorization: entryOf(authorization, "user", "username", "nkey", "users", "account") !== undefined,
   };
 }
 

@@ -154,6 +154,11 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
     `${OPERATOR}\nleafnodes { port: 7422, authorization { users: [{user: a}] } }`,
   ],
   ["a listener without authorization, with accounts", ["listener.binds_to_global"], `${HUB}\n${ACCOUNTS}`],
+  [
+    "a listener whose authorization only has a timeout, with accounts",
+    ["listener.binds_to_global"],
+    `leafnodes { port: 7422, authorization { timeout: 5 } }\n${ACCOUNTS}`,
+  ],
   ["no domain", ["domain.missing"], leaf("", "jetstream: enabled")],
   ["the hub's domain", ["domain.shared"], `${HUB}\n${js("one")}`, leaf("", js("one"))],
   ["the same name", ["server_name.duplicate"], "server_name: a", "server_name: a"],
