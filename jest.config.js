@@ -1,6 +1,6 @@
 /** Tests are TypeScript ESM: SWC strips the types, Node's own module loader does the rest. */
 const common = {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/environment.js",
   extensionsToTreatAsEsm: [".ts"],
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/.cache"],
   transform: {
