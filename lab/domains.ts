@@ -21,7 +21,8 @@ export interface Domains extends AsyncDisposable {
 
 const LEAF = "edge-1";
 
-export interface DomainsOptions extends Pick<WorldOptions, "binary" | "size" | "yaml"> {
+export interface DomainsOptions extends Pick<WorldOptions, "size" | "yaml"> {
+  readonly binary: string;
   /** Whether the leafnode also joins the system account: then its server answers in addition to the hub's. */
   readonly system?: "shared" | "own";
   /** The account of the leafnode's credentials. */

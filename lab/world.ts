@@ -35,7 +35,8 @@ export interface World extends AsyncDisposable {
 }
 
 export interface WorldOptions {
-  readonly binary: string;
+  /** The server's program; or that of each server, as in an upgrade one by one. */
+  readonly binary: string | ((index: number) => string);
   /** The number of servers; more than one form a cluster. */
   readonly size?: number;
   /** Whether the operator requires signing keys (`strict_signing_key_usage`). */
@@ -213,7 +214,7 @@ export async function anotherAccount(world: World, name: string): Promise<World>
 }
 
 async function startServers(
-  binary: string,
+  binary: WorldOptions["binary"],
   size: number,
   security: (folder: string, index: number) => string,
   more: (index: number) => string,
@@ -224,10 +225,11 @@ async function startServers(
   const cluster = (port: number): string =>
     size === 1 ? "" : `cluster { name: lab, listen: "127.0.0.1:${port}", routes: [${urls}] }`;
   const name = (index: number): string => (size === 1 ? "lab" : `lab-${index + 1}`);
+  const binaryOf = typeof binary === "string" ? () => binary : binary;
   const starts = await Promise.allSettled(
     routes.map((port, index) =>
       startServer({
-        binary,
+        binary: binaryOf(index),
         port: ports[index],
         config: (folder) => `server_name: ${name(index)}\n${security(folder, index)}\n${cluster(port)}\n${more(index)}`,
       }),

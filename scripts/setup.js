@@ -34,8 +34,9 @@ const TASKS = {
   integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
   mutation: { needs: [], run: ["scripts/mutation.ts"] },
   exhaustive: { needs: LAB, run: ["scripts/test.ts", "--exhaustive"] },
-  // It fetches a server version when the first world needs it.
+  // These fetch a server version when the first world needs it.
   worlds: { needs: [], run: ["lab/worlds/main.ts"] },
+  matrix: { needs: [], run: ["lab/matrix/main.ts"] },
   twin: {
     needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
     run: ["lab/twin/main.ts"],

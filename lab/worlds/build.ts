@@ -58,9 +58,11 @@ const STAYS = 3_600_000_000_000;
 
 /** Starts the servers, and creates everything in the plan. @throws Error if a server refuses something. */
 export async function build(plan: WorldPlan): Promise<Built> {
-  const { path: binary } = await serverBinary(plan.version);
+  const { path } = await serverBinary(plan.version);
+  const paths = await Promise.all((plan.versions ?? []).map(async (version) => (await serverBinary(version)).path));
+  const binary = (index: number): string => paths[index] ?? path;
   await using stack = new AsyncDisposableStack();
-  const domains = plan.topology === "hub-leaf" ? stack.use(await createDomains({ binary })) : undefined;
+  const domains = plan.topology === "hub-leaf" ? stack.use(await createDomains({ binary: path })) : undefined;
   const plain = domains?.hub ?? stack.use(await createWorld({ binary, size: sizeOf(plan.topology) }));
   const servers = domains === undefined ? plain.servers : [...plain.servers, domains.leaf];
   // Servers that Relight restarted are nobody's children.
@@ -129,8 +131,13 @@ async function settle({ home, servers }: World, plan: WorldPlan): Promise<void> 
   if (!plan.hasAccountKey) text = text.replace("    signingKey: file:app.nk\n", "");
   if (plan.allowsMemoryLoss) text = text.replace("policy:\n", "policy:\n  allowMemoryLoss: true\n");
   await writeFile(file, text);
-  if (!plan.canRestart) return;
+  if (plan.canRestart) await allowRestarts({ home, servers });
+}
+
+/** Configures a way to restart servers. */
+export async function allowRestarts({ home, servers }: Pick<World, "home" | "servers">): Promise<void> {
   const command = [process.execPath, RESTART, "{name}", ...servers.map(({ folder }) => folder)];
+  const file = join(home, "relight.yaml");
   await appendFile(file, `restart:\n  command: ${JSON.stringify(command)}\n  timeout: 1m\n`);
 }
 

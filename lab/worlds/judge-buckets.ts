@@ -60,8 +60,8 @@ async function useKv(kv: KV, bucket: BucketPlan, round: string, attempt: Attempt
     return undefined;
   });
   // Several, because any replica may answer.
-  for (let count = 0; count < 4; count++)
-    await attempt("get a key", async () => isKept(bucket, (await kv.get(KEPT.key))?.string(), KEPT.value));
+  const get = () => attempt("get a key", async () => isKept(bucket, (await kv.get(KEPT.key))?.string(), KEPT.value));
+  await Promise.all([get(), get(), get(), get()]);
   if (!isPut) return;
   await attempt("get what was put", async () => {
     const isSeen = await comes(async () => (await kv.get("judged"))?.string() === round, SEEN_WITHIN);

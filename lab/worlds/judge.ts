@@ -127,11 +127,13 @@ async function publishBlindly(
 }
 
 async function useStream(tools: Tools, stream: StreamPlan, hasNew: boolean): Promise<readonly Observed[]> {
-  const used: Observed[] = [];
-  if (stream.allowDirect) used.push(await getDirectly(tools, stream));
-  if (stream.retention === "limits") used.push(await readInOrder(tools, stream));
-  // One after another, because consumers of one stream share its messages.
-  for (const consumer of stream.consumers) used.push(await useConsumer(tools, stream, consumer, hasNew));
+  const one = (consumer: ConsumerPlan): Promise<Observed> => useConsumer(tools, stream, consumer, hasNew);
+  const used = await Promise.all([
+    ...(stream.allowDirect ? [getDirectly(tools, stream)] : []),
+    ...(stream.retention === "limits" ? [readInOrder(tools, stream), ...stream.consumers.map(one)] : []),
+  ]);
+  // One after another, because these consumers remove messages for each other.
+  if (stream.retention !== "limits") for (const consumer of stream.consumers) used.push(await one(consumer));
   return used;
 }
 

@@ -6,6 +6,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { reapServers } from "../nats-server.ts";
+import { clearProgress, endsOrderly, sayProgress } from "../progress.ts";
 import { generate, WORLD_VERSIONS } from "./generate.ts";
 import type { WorldPlan } from "./plan.ts";
 import { describe, isAlike, reduce } from "./reduce.ts";
@@ -47,8 +48,7 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-const isInteractive = process.stderr.isTTY;
-const stopped = new AbortController();
+const stopped = endsOrderly();
 
 function options() {
   try {
@@ -92,14 +92,10 @@ function plansOf(): readonly WorldPlan[] {
   return seeds.map((seed) => generate(seed, versions));
 }
 
-function sayProgress(line: string): void {
-  if (isInteractive) process.stderr.write(`\r${line.slice(0, (process.stderr.columns ?? 80) - 1)}\x1b[K`);
-}
-
 function report(result: Result): void {
   const { plan, invalid, disagreements, seconds, steps } = result;
   const state = invalid !== undefined ? `invalid: ${invalid}` : disagreements.length === 0 ? "ok" : "DISAGREES";
-  if (isInteractive) process.stderr.write("\r\x1b[K");
+  clearProgress();
   console.log(`seed ${plan.seed} (${seconds} s) ${describe(plan)}: ${state}`);
   for (const { kind, at, what } of disagreements) console.log(`    ${kind} (${at}): ${what}`);
   if (values.verbose) for (const step of steps) console.log(`  ${JSON.stringify(step)}`);
@@ -109,8 +105,8 @@ function report(result: Result): void {
 async function keepSmallest(result: Result, folder: string): Promise<void> {
   let last = result;
   const smallest = await reduce(result.plan, async (plan) => {
-    if (stopped.signal.aborted) return false;
-    const tried = await tryWorld(plan, stopped.signal);
+    if (stopped.aborted) return false;
+    const tried = await tryWorld(plan, stopped);
     const isSame = isAlike(result.disagreements, tried.disagreements);
     if (isSame) last = tried;
     return isSame;
@@ -142,11 +138,11 @@ async function main(): Promise<void> {
   const work = async (): Promise<void> => {
     for (;;) {
       const plan = left.shift();
-      if (plan === undefined || stopped.signal.aborted || performance.now() > end) return;
+      if (plan === undefined || stopped.aborted || performance.now() > end) return;
       const bad = results.filter(({ disagreements }) => disagreements.length > 0).length;
       sayProgress(`${results.length} of ${total} worlds, ${bad} with disagreements; now seed ${plan.seed}`);
-      const result = await tryWorld(plan, stopped.signal);
-      if (stopped.signal.aborted) return;
+      const result = await tryWorld(plan, stopped);
+      if (stopped.aborted) return;
       results.push(result);
       if (values.world === undefined) appendFileSync(file, `${JSON.stringify(result)}\n`);
       report(result);
@@ -158,13 +154,6 @@ async function main(): Promise<void> {
   if (results.some(({ disagreements }) => disagreements.length > 0)) process.exitCode = 1;
 }
 
-const stop = (): void => {
-  // A second one ends this process at once; its servers end with it.
-  if (stopped.signal.aborted) process.exit(130);
-  process.exitCode = 130;
-  stopped.abort();
-};
-process.on("SIGINT", stop).on("SIGTERM", stop);
 // A client whose server is gone may fail when nobody waits for it any more.
 process.on("unhandledRejection", (reason) => {
   if (values.verbose) console.error(`unhandled: ${String(reason)}`);

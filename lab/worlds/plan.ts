@@ -5,6 +5,8 @@
 export interface WorldPlan {
   readonly seed: number;
   readonly version: string;
+  /** The version of each server, if they differ, as in an upgrade one by one. */
+  readonly versions?: readonly string[];
   readonly topology: Topology;
   /** Whether Relight checks the account before the damage, so its journal knows what existed. */
   readonly isSeenBefore: boolean;
