@@ -21,7 +21,7 @@ const common = {
 
 /** Tests that need neither a server nor an emulator: they take seconds. */
 const UNIT =
-  "/test/((cli|domain|serve|usecases)/.*|(architecture|bench|config|config-context|docs|files|imports|group-commit|jwt-codec|log|nats-shared|setup|test-page|tweetnacl|worlds))[.]test[.]ts$";
+  "/test/((cli|domain|serve|usecases)/.*|(architecture|bench|config|config-context|docs|files|imports|group-commit|jwt-codec|log|matrix|nats-shared|setup|test-page|tweetnacl|worlds))[.]test[.]ts$";
 
 export default {
   projects: [

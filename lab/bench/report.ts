@@ -1,13 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
+import { marksOf, withPart } from "../sections.ts";
 import { type Benchmark, type Compared, type Row, type Sample, type Summary, summaryOf } from "./frame.ts";
 
 /** The document with the results. Text outside of the marked sections is written by hand. */
 export const DOCUMENT = join(import.meta.dirname, "..", "..", "docs", "benchmarks.md");
 
-const BEGIN = (name: string): string => `<!-- ${name}: written by \`npm run bench\` -->`;
-const END = (name: string): string => `<!-- end of ${name} -->`;
+const marks = (name: string) => marksOf(name, "npm run bench");
 
 const GIGABYTE = 2 ** 30;
 
@@ -75,16 +75,14 @@ export function section(
   compared: readonly Compared[],
   { rounds, day }: { readonly rounds: number; readonly day: string },
 ): string {
+  const { begin, end } = marks(name);
   const measured = `Measured on ${day}, ${rounds} rounds: ${machine(servers)}.`;
-  return [BEGIN(name), `## ${title}`, "", about, "", table(compared), "", measured, END(name)].join("\n");
+  return [begin, `## ${title}`, "", about, "", table(compared), "", measured, end].join("\n");
 }
 
 /** The document with this section instead of the benchmark's last one, or after all others. */
-export function withSection(document: string, name: string, text: string): string {
-  const [from, to] = [document.indexOf(BEGIN(name)), document.indexOf(END(name))];
-  if (from < 0 || to < 0) return `${document.trimEnd()}\n\n${text}\n`;
-  return document.slice(0, from) + text + document.slice(to + END(name).length);
-}
+export const withSection = (document: string, name: string, text: string): string =>
+  withPart(document, marks(name), text);
 
 export async function writeSection(name: string, text: string): Promise<void> {
   await writeFile(DOCUMENT, withSection(await readFile(DOCUMENT, "utf8"), name, text));

@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   AckPolicy,
@@ -38,6 +38,7 @@ import {
   sizeOf,
   type WorldPlan,
 } from "./plan.ts";
+import { settle } from "./settings.ts";
 
 /** A plan that was carried out. */
 export interface Built extends AsyncDisposable {
@@ -52,7 +53,6 @@ export interface Built extends AsyncDisposable {
   change(edit: (claims: Claims) => Claims): void;
 }
 
-const RESTART = join(import.meta.dirname, "..", "restart-server.ts");
 /** Nanoseconds. */
 const STAYS = 3_600_000_000_000;
 
@@ -122,23 +122,6 @@ async function pushTo({ accountId, connectAs, servers }: World, token: string): 
 export async function runningOf(servers: readonly NatsServer[]): Promise<readonly NatsServer[]> {
   const alive = await Promise.all(servers.map(async ({ folder }) => isAlive(await processIdOf(folder))));
   return servers.filter((_, index) => alive[index]);
-}
-
-/** Sets what Relight knows and may do, in its configuration. */
-async function settle({ home, servers }: World, plan: WorldPlan): Promise<void> {
-  const file = join(home, "relight.yaml");
-  let text = await readFile(file, "utf8");
-  if (!plan.hasAccountKey) text = text.replace("    signingKey: file:app.nk\n", "");
-  if (plan.allowsMemoryLoss) text = text.replace("policy:\n", "policy:\n  allowMemoryLoss: true\n");
-  await writeFile(file, text);
-  if (plan.canRestart) await allowRestarts({ home, servers });
-}
-
-/** Configures a way to restart servers. */
-export async function allowRestarts({ home, servers }: Pick<World, "home" | "servers">): Promise<void> {
-  const command = [process.execPath, RESTART, "{name}", ...servers.map(({ folder }) => folder)];
-  const file = join(home, "relight.yaml");
-  await appendFile(file, `restart:\n  command: ${JSON.stringify(command)}\n  timeout: 1m\n`);
 }
 
 function withCrossing({ crossing }: WorldPlan, other: string): (claims: Claims) => Claims {
