@@ -7,7 +7,7 @@ import { wreck } from "./damage.ts";
 import { type Holdings, holdingsOf, type Lost, lostSince } from "./holdings.ts";
 import { judge } from "./judge.ts";
 import type { Observed } from "./judge-tools.ts";
-import { remaining, usable, type WorldPlan } from "./plan.ts";
+import { remaining, type StreamPlan, usable, type WorldPlan } from "./plan.ts";
 import { relight, type Said } from "./product.ts";
 
 /** What became of one world. */
@@ -57,6 +57,8 @@ export async function tryWorld(plan: WorldPlan, signal?: AbortSignal): Promise<R
   }
 }
 
+/** Seconds in which a server loads an account's streams at most. */
+const LOADED_WITHIN = 5;
 /** Much longer than any world took on a busy machine; milliseconds. */
 const LONGEST = 15 * 60_000;
 
@@ -114,10 +116,13 @@ class Trial {
 
   async #afterDamage(original: Holdings): Promise<void> {
     const streams = remaining(this.#plan).filter(({ name }) => !this.#isPurged(name));
-    const destroyed = lostSince(original, await this.#holdings(), streams, this.#plan.buckets);
+    const destroyed = await this.#destroyed(original, streams);
     // What only a missing server holds is not gone.
     const isAway = this.#plan.damages.some((damage) => damage.do === "stop");
-    this.#missing = isAway ? [] : destroyed.filter(({ isInMemory, isGone }) => isInMemory || isGone === true);
+    // Streams on file are never left out: the judge must find them, or Relight must miss them.
+    const mayGo = ({ isInMemory, isGone, consumer }: Lost): boolean =>
+      isInMemory || (isGone === true && consumer !== undefined);
+    this.#missing = isAway ? [] : destroyed.filter(mayGo);
     this.#steps.push({ at: "destroyed", note: JSON.stringify(this.#missing) });
     const { observed: broken } = await this.#check("damaged", this.#plan);
     const before = await this.#holdings();
@@ -135,6 +140,24 @@ class Trial {
       ({ isInMemory, isGone }) => !isInMemory && !isGone,
     );
     this.#compareSeen(gone, now);
+  }
+
+  /**
+   * What the servers do not report any more. A server that started again loads an account with its first client, and
+   * reports nothing of it before.
+   */
+  async #destroyed(original: Holdings, streams: readonly StreamPlan[]): Promise<readonly Lost[]> {
+    const { connectAs } = this.#built.world;
+    await connectAs("app").then(
+      (client) => client.close(),
+      () => undefined,
+    );
+    let lost = lostSince(original, await this.#holdings(), streams, this.#plan.buckets);
+    for (let tries = 0; tries < LOADED_WITHIN && lost.some(({ isGone }) => isGone === true); tries++) {
+      await pause(1_000);
+      lost = lostSince(original, await this.#holdings(), streams, this.#plan.buckets);
+    }
+    return lost;
   }
 
   /** Looks with the judge, then Relight, and looks again if they disagree. */
