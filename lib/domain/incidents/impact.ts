@@ -89,6 +89,10 @@ const EFFECTS: readonly Effect[] = [
   { codes: ["asset.lost"], health: "dead", say: (names) => `Users of ${names} get errors, because it is gone.` },
   { codes: ["asset.lost"], health: "degraded", say: (names) => `Messages or positions are missing: ${names}.` },
   {
+    codes: ["stream.runs_twice"],
+    say: (names) => `Publishers to ${names} get two acknowledgments for each message.`,
+  },
+  {
     codes: ["stream.stalled", "stream.ahead_of_origin"],
     say: (names) => `Copies get no new messages: ${names}.`,
   },
