@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { collect } from "./arguments.ts";
+import type { CheckConfigOptions } from "./check-config.ts";
 import type { CommandResult } from "./session.ts";
 
 /** Adds the commands that need neither a configuration nor a connection. */
@@ -8,11 +10,14 @@ export function addOfflineCommands(
 ): void {
   program
     .command("check-config <file...>")
-    .description("find mistakes in nats-server configurations; needs no connection")
-    .action((files: readonly string[]) =>
+    .description("find mistakes in nats-server configurations (files, folders, ConfigMaps, -); needs no connection")
+    .option("--env <NAME=VALUE>", "a variable of the server's environment; can be repeated", collect, [])
+    .option("--offline", "this is not the server's machine: missing credentials files are no mistake", false)
+    .option("--sarif", "print SARIF, for code scanning", false)
+    .action((files: readonly string[], options: CheckConfigOptions) =>
       run(async () => {
         const { checkConfigFiles } = await import("./check-config.ts");
-        return checkConfigFiles(files);
+        return checkConfigFiles(files, options);
       }),
     );
 

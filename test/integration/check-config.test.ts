@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -8,12 +8,13 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { operatorClaims } from "../../lab/claims.ts";
 import { newCredentials, seedOf, signClaims } from "../../lab/keys.ts";
 import { createLeafPair } from "../../lab/leaf.ts";
-import { startServer } from "../../lab/nats-server.ts";
+import { freePorts, startServer } from "../../lab/nats-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import type { ConfigFindingCode } from "../../lib/domain/advice/server-config/leaf-config-findings.ts";
+import { CORPUS, corpusFiles } from "../support/corpus.ts";
 import { BROKEN, VALID } from "../support/nats-configs.ts";
-import { relight } from "../support/relight.ts";
+import { relight, relightReads } from "../support/relight.ts";
 
 /** Compares check-config with what servers do. */
 
@@ -57,6 +58,12 @@ const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said
     "mix of websocket and non-websocket",
   ],
   ["url.malformed", 'leafnodes { remotes: [ { url: "127.0.0.1:7422" } ] }', "error parsing leafnode url"],
+  [
+    "remote.not_a_list",
+    "leafnodes { remotes: { url: nats://127.0.0.1:7422 } }",
+    "Expected remotes field to be an array",
+  ],
+  ["url.unescaped", 'leafnodes { remotes: [ { url: "nats://u:a#b@127.0.0.1:7422" } ] }', "error parsing leafnode url"],
   ["listener.account_unknown", "leafnodes { port: -1, authorization { account: APP } }", "cannot find local account"],
   [
     "listener.account_not_public_key",
@@ -69,6 +76,16 @@ const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said
     "does not allow specifying users",
   ],
 ];
+
+test.each(["2.9.25", "2.10.27", "2.15.1"])("the corpus says what nats-server -t says: %s", async (version) => {
+  const { path } = await serverBinary(version);
+  const files = corpusFiles("configs");
+  const said = files.map(({ name }) => {
+    const { status } = spawnSync(path, ["-t", "-c", join(CORPUS, "configs", name)], { encoding: "utf8", cwd: folder });
+    return `${name} ${status === 0 ? "accepts" : "refuses"}`;
+  });
+  expect(said).toEqual(files.map(({ name, answer }) => `${name} ${answer[0]}`));
+});
 
 describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
   let binary = "";
@@ -201,6 +218,86 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["server_name.duplicate"] });
   });
 
+  test("a hub refuses a leafnode with its own cluster's name", async () => {
+    const [leafPort = 0] = await freePorts(1);
+    const cluster = "cluster { name: c, port: -1 }";
+    await using hub = await startServer({
+      binary,
+      config: () => `server_name: hub\n${cluster}\nleafnodes { listen: "127.0.0.1:${leafPort}" }`,
+    });
+    await using leaf = await startServer({
+      binary,
+      config: () => `${cluster}\nleafnodes { remotes: [ { url: "nats-leaf://127.0.0.1:${leafPort}" } ] }`,
+    });
+    const refused = async (): Promise<boolean> =>
+      (await leaf.log()).includes("Leafnode connection dropped with same cluster name error");
+    await waitFor("the leaf to say so", refused);
+    const files = [hub, leaf].map((server) => join(server.folder, "server.conf"));
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", ...files);
+    expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["cluster.name_shared"] });
+  });
+
+  test("two leaves with one domain: the hub gets the answer of either", async () => {
+    await using pair = await createLeafPair({ binary });
+    const url = /url: "([^"]+)"/.exec(await readFile(join(pair.leaf.folder, "server.conf"), "utf8"))?.[1];
+    await using twin = await startServer({
+      binary,
+      config: (home) =>
+        `server_name: twin\njetstream { store_dir: "${home}/js", domain: leaf }\nleafnodes { remotes: [ { url: "${url}" } ] }`,
+    });
+    await waitFor("both to be bound", async () => (await pair.accounts("hub")).length === 2);
+    const leaf = await connect({ servers: pair.leaf.url });
+    await leaf.request("$JS.API.STREAM.CREATE.HERE", JSON.stringify({ name: "HERE", subjects: ["here"] }));
+    const hub = await connect({ servers: pair.hub.url });
+    const ask = async (): Promise<string> => {
+      const reply = await hub.request("$JS.leaf.API.STREAM.INFO.HERE", "", { timeout: 2_000 });
+      return reply.json<{ error?: unknown }>().error === undefined ? "found" : "not found";
+    };
+    const answers = new Set<string>();
+    await waitFor("both answers", async () => answers.add(await ask()).size === 2, { timeout: 20_000 });
+    await Promise.all([hub.close(), leaf.close()]);
+    const files = [pair.hub, pair.leaf, twin].map((server) => join(server.folder, "server.conf"));
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", ...files);
+    expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["domain.shared_by_leaves"] });
+  });
+
+  test("two remotes to two servers of one cluster bring every message twice, and no log line says so", async () => {
+    const [leafOne = 0, leafTwo = 0, routeOne = 0, routeTwo = 0] = await freePorts(4);
+    const hub = (name: string, leafPort: number, own: number, other: number): string =>
+      `server_name: ${name}\ncluster { name: hub, listen: "127.0.0.1:${own}", routes: [ "nats://127.0.0.1:${other}" ] }
+leafnodes { listen: "127.0.0.1:${leafPort}" }`;
+    await using one = await startServer({ binary, config: () => hub("one", leafOne, routeOne, routeTwo) });
+    await using two = await startServer({ binary, config: () => hub("two", leafTwo, routeTwo, routeOne) });
+    const remotes = [leafOne, leafTwo].map((port) => `{ url: "nats-leaf://127.0.0.1:${port}" }`);
+    await using leaf = await startServer({ binary, config: () => `leafnodes { remotes: [ ${remotes.join(", ")} ] }` });
+    const connected = async (): Promise<number> =>
+      ((await leaf.log()).match(/Leafnode connection created for account/g) ?? []).length;
+    await waitFor("both connections", async () => (await connected()) === 2);
+    await using clients = new AsyncDisposableStack();
+    const open = async (url: string): Promise<NatsConnection> => {
+      const connection = await connect({ servers: url });
+      clients.defer(() => connection.close());
+      return connection;
+    };
+    const got: string[] = [];
+    for (const url of [one.url, two.url]) {
+      const client = await open(url);
+      client.subscribe("news", { callback: (_error, message) => void (url === one.url && got.push(message.string())) });
+      await client.flush();
+    }
+    const here = await open(leaf.url);
+    let sent = 0;
+    await waitFor("a message to come twice", async () => {
+      here.publish("news", String(++sent));
+      await here.flush();
+      return new Set(got).size < got.length;
+    });
+    expect(await leaf.log()).not.toMatch(/\[(?:WRN|ERR)\](?!.*(?:route|password))/i);
+    const files = [one, two, leaf].map((server) => join(server.folder, "server.conf"));
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", ...files);
+    expect({ exit, codes: codesOf(json) }).toEqual({ exit: 1, codes: ["remote.same_cluster_twice"] });
+  });
+
   test("a url with the client port never binds", async () => {
     await using hub = await startServer({ binary, config: () => "" });
     const remote = `leafnodes { reconnect: 1s, remotes: [ { url: "${hub.url.replace("nats:", "nats-leaf:")}" } ] }`;
@@ -256,9 +353,105 @@ describe("the command", () => {
     const { exit, stdout } = await relight({ home: folder }, "check-config", file);
     expect(exit).toBe(1);
     expect(stdout).toMatch(
-      /leaf\.conf:2: warning: nats:\/\/hub:4222 has the usual port for clients.* url\.port\n {2}means: {2}.*\n {2}likely: .*\n {2}fix: {4}/,
+      /leaf\.conf:2:5: warning: nats:\/\/hub:4222 has the usual port for clients.* url\.port\n {2}means: {2}.*\n {2}likely: .*\n {2}fix: {4}/,
     );
     expect(stdout).not.toContain("hunter2");
+  });
+
+  const HUB = "http: 8222\nserver_name: $NAME\nleafnodes { listen: 0.0.0.0:7422 }\njetstream { domain: one }\n";
+  const LEAF = `jetstream { domain: one }\nleafnodes { remotes: [ { url: "nats-leaf://hub-0.example.com:7422" } ] }\n`;
+
+  test("reads folders and patterns: what others include and other programs' files are no servers", async () => {
+    await mkdir(join(folder, "conf", "sub"), { recursive: true });
+    await write("conf/hub.conf", HUB);
+    await write("conf/sub/leaf.conf", `include ../remote.conf\njetstream { domain: one }\n`);
+    await write("conf/remote.conf", `leafnodes { remotes: [ { url: "nats-leaf://hub-0.example.com:7422" } ] }\n`);
+    await write("conf/nginx.conf", "server { listen 80; location / { return 200; } }\n");
+    for (const what of ["conf", "conf/**/*.conf"]) {
+      const run = await relight({ home: folder }, "check-config", "--json", "--env", "NAME=hub-0", what);
+      expect({ ...run.json, exit: run.exit }).toMatchObject({
+        files: ["conf/hub.conf", "conf/sub/leaf.conf"],
+        findings: [{ code: "domain.shared", severity: "error", file: "conf/sub/leaf.conf", line: 2, column: 13 }],
+        unchecked: [],
+        exit: 2,
+      });
+    }
+    const empty = await relight({ home: folder }, "check-config", "conf/nginx.conf", "conf/*.none");
+    expect(empty).toMatchObject({ exit: 3 });
+  });
+
+  test("reads ConfigMaps in what helm template prints, from standard input, and names lines of that", async () => {
+    const indent = (text: string, by: number): string => text.replace(/^(?=.)/gm, " ".repeat(by));
+    const yaml = [
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hub}\ndata:\n  nats.conf: |\n${indent(HUB.replace("$NAME", "hub-0"), 4)}`,
+      `apiVersion: v1\nkind: List\nitems:\n- kind: ConfigMap\n  data:\n    note: "hello"\n    leaf.conf: |-\n${indent("include remote.conf\njetstream { domain: one }\n", 6)}    remote.conf: |\n${indent(LEAF.split("\n")[1] ?? "", 6)}\n`,
+      "apiVersion: v1\nkind: Service\n",
+    ].join("---\n");
+    const run = await relightReads(yaml, "check-config", "--json", "-");
+    expect({ ...JSON.parse(run.stdout), exit: run.exit }).toMatchObject({
+      files: ["-"],
+      findings: [{ code: "domain.shared", file: "-", line: 19, column: 19 }],
+      unchecked: [],
+      exit: 2,
+    });
+    const file = await write("none.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n");
+    expect(await relight({ home: folder }, "check-config", file)).toMatchObject({
+      exit: 3,
+      stderr: expect.stringContaining("there is no nats-server configuration in"),
+    });
+  });
+
+  test("a variable that is nowhere unchecks its value; --env gives it", async () => {
+    const file = await write("variable.conf", "server_name: $RELIGHT_NO_SUCH\nport: 4222\n");
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", file);
+    expect({ exit, unchecked: json.unchecked }).toMatchObject({ exit: 3, unchecked: [{ file, line: 1 }] });
+    const given = ["check-config", "--env", "RELIGHT_NO_SUCH=n1", file];
+    expect(await relight({ home: folder }, ...given)).toMatchObject({ exit: 0 });
+    expect(await relight({ home: folder }, "check-config", "--env", "oops", file)).toMatchObject({
+      exit: 3,
+      stderr: expect.stringContaining("--env takes NAME=VALUE"),
+    });
+  });
+
+  test("--offline does not look for credentials files", async () => {
+    const file = await write(
+      "off.conf",
+      'leafnodes { remotes: [ { url: nats-leaf://h, credentials: "/none.creds" } ] }\n',
+    );
+    expect(await relight({ home: folder }, "check-config", file)).toMatchObject({ exit: 2 });
+    expect(await relight({ home: folder }, "check-config", "--offline", file)).toMatchObject({ exit: 0 });
+  });
+
+  test("--sarif prints what code scanning reads", async () => {
+    await write(
+      "scan.conf",
+      "server_name: $RELIGHT_NO_SUCH\nleafnodes { remotes: [ { url: nats-leaf://hub:4222 } ] }\n",
+    );
+    const { exit, stdout } = await relight({ home: folder }, "check-config", "--sarif", "scan.conf");
+    expect({ exit, ...JSON.parse(stdout) }).toMatchObject({
+      exit: 3,
+      version: "2.1.0",
+      runs: [
+        {
+          tool: { driver: { name: "relight check-config" } },
+          results: [
+            {
+              ruleId: "url.port",
+              level: "warning",
+              locations: [
+                {
+                  physicalLocation: {
+                    artifactLocation: { uri: "scan.conf" },
+                    region: { startLine: 2, startColumn: 26 },
+                  },
+                },
+              ],
+            },
+          ],
+          invocations: [{ executionSuccessful: false, toolExecutionNotifications: [{ level: "error" }] }],
+        },
+      ],
+    });
   });
 
   test("reads variables from the environment, and files relative to where it runs", async () => {

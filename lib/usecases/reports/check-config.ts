@@ -2,7 +2,7 @@ import { isServerConfig, readServerConfig, type ServerConfig } from "../../domai
 import { type CredentialsFile, readCredentials } from "../../domain/advice/server-config/leaf-config-credentials.ts";
 import type { ConfigFinding } from "../../domain/advice/server-config/leaf-config-findings.ts";
 import { checkServers } from "../../domain/advice/server-config/leaf-config-sites.ts";
-import type { Position } from "../../domain/advice/server-config/nats-config.ts";
+import type { ConfigSource, Position } from "../../domain/advice/server-config/nats-config.ts";
 import { parseNatsConfig } from "../../domain/advice/server-config/nats-config-parser.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
 
@@ -20,7 +20,7 @@ export interface ConfigFiles {
   variable(name: string): string | undefined;
 }
 
-/** A file that could not be checked. `at.line` is 1 for the whole file. */
+/** A file that could not be checked, or what in it could not: then the rest was. `at.line` is 1 for the whole file. */
 export interface UncheckedFile {
   readonly at: Position;
   readonly problem: string;
@@ -32,37 +32,109 @@ export interface ConfigCheck {
   readonly findings: readonly ConfigFinding[];
 }
 
-/** Checks nats-server configurations, each separately and those connected by leafnodes together. */
-export function checkConfig(
-  paths: readonly string[],
-  { now, world }: { readonly now: EpochMillis; readonly world: ConfigFiles },
-): ConfigCheck {
-  const files = [...new Set(paths)];
-  const read = files.map((file) => readConfig(file, world));
-  const servers = read.flatMap((result) => ("server" in result ? [result.server] : []));
-  const unchecked = read.flatMap((result) => ("server" in result ? [] : [result]));
-  const credentialsAt = (path: string): CredentialsFile => readCredentialsFile(world.expand(path), world);
-  return { files, unchecked, findings: checkServers(servers, { now, credentialsAt }) };
+/** A configuration to check. */
+export interface ConfigInput {
+  readonly file: string;
+  /** Whether a person named it; what was only found may be about something else. */
+  readonly named: boolean;
+  /** If it is a part of the file, such as an entry of a ConfigMap: its text, its place, and what it may include. */
+  readonly part?: ConfigSource & { readonly beside: ReadonlyMap<string, string> };
 }
 
-function readConfig(file: string, world: ConfigFiles): { readonly server: ServerConfig } | UncheckedFile {
-  const begin = { file, line: 1 };
-  const source = world.read(file);
-  if (!source.ok) return { at: begin, problem: `the file ${source.why}` };
-  const parsed = parseNatsConfig(
-    { file, text: source.text },
-    {
-      include: (from, path) => {
-        const included = world.beside(from, path);
-        const content = world.read(included);
-        return content.ok ? { file: included, text: content.text } : undefined;
-      },
-      variable: world.variable,
+export interface CheckOptions {
+  readonly now: EpochMillis;
+  readonly world: ConfigFiles;
+  /** Whether this is not the server's machine, so that credentials files may be missing. */
+  readonly offline?: boolean;
+}
+
+/** Checks nats-server configurations, each separately and those connected by leafnodes together. */
+export function checkConfig(
+  inputs: readonly (string | ConfigInput)[],
+  { now, world, offline = false }: CheckOptions,
+): ConfigCheck {
+  const read = withoutFragments(inputsOf(inputs).map((input) => readConfig(input, world)));
+  const credentialsAt = (path: string): CredentialsFile | undefined => {
+    const file = readCredentialsFile(world.expand(path), world);
+    return offline && (file.kind === "missing" || file.kind === "unreadable") ? undefined : file;
+  };
+  const servers = read.flatMap(({ server }) => server ?? []);
+  return {
+    files: [...new Set(read.map(({ file }) => file))],
+    unchecked: read.flatMap(({ unchecked }) => unchecked),
+    findings: checkServers(servers, { now, credentialsAt }),
+  };
+}
+
+/** Each input once. */
+function inputsOf(inputs: readonly (string | ConfigInput)[]): readonly ConfigInput[] {
+  const all = inputs.map((input) => (typeof input === "string" ? { file: input, named: true } : input));
+  const keys = all.map(({ file, part }) => JSON.stringify([file, part?.begin ?? null]));
+  return all.filter((_input, index) => keys.indexOf(keys[index] ?? "") === index);
+}
+
+interface Read {
+  readonly file: string;
+  readonly named: boolean;
+  readonly server?: ServerConfig;
+  readonly unchecked: readonly UncheckedFile[];
+  readonly includes: readonly string[];
+}
+
+/** Without what was only found and is no configuration of a server, or a fragment that another one includes. */
+function withoutFragments(all: readonly Read[]): readonly Read[] {
+  const included = new Set(all.flatMap(({ includes }) => includes));
+  return all.filter(({ file, named, server, unchecked }) => {
+    if (named) return true;
+    return !included.has(file) && (server !== undefined || unchecked.length > 0);
+  });
+}
+
+/** Words that only nats-server's configurations have; a found file that can't be parsed may be another program's. */
+const TYPICAL = /\b(?:jetstream|leafnodes?|server_name|nats-leaf:|nats:\/\/|system_account|resolver_preload)\b/;
+
+function readConfig({ file, named, part }: ConfigInput, world: ConfigFiles): Read {
+  const begin = { file, line: part?.begin?.line ?? 1, column: 1 };
+  const content: FileRead = part === undefined ? world.read(file) : { ok: true, text: part.text };
+  const includes: string[] = [];
+  const unchecked: UncheckedFile[] = [];
+  const result = { file, named, unchecked, includes };
+  if (!content.ok) return { ...result, unchecked: [{ at: begin, problem: `the file ${content.why}` }] };
+  const source = part ?? { file, text: content.text };
+  const parsed = parseNatsConfig(source, {
+    include: (from, path) => {
+      const included = readInclude(from, path, part, world);
+      if (included !== undefined) includes.push(included.file);
+      return included;
     },
-  );
-  if (!parsed.ok) return { at: parsed.at, problem: parsed.problem };
-  if (!isServerConfig(parsed.root)) return { at: begin, problem: "it has none of nats-server's configuration keys" };
-  return { server: readServerConfig(file, parsed.root) };
+    variable: world.variable,
+    unknownVariable: (at) => unchecked.push({ at, problem: UNKNOWN_VARIABLE }),
+  });
+  if (!parsed.ok) {
+    const isOther = !named && !TYPICAL.test(content.text);
+    return { ...result, unchecked: isOther ? [] : [{ at: parsed.at, problem: parsed.problem }] };
+  }
+  if (isServerConfig(parsed.root)) return { ...result, server: readServerConfig(file, parsed.root) };
+  const problem = "it has none of nats-server's configuration keys";
+  return { ...result, unchecked: named ? [{ at: begin, problem }] : [] };
+}
+
+/** Does not show the name: it may be the start of an unquoted password. */
+const UNKNOWN_VARIABLE =
+  "a variable is neither defined above nor in the environment, so its value was not checked; give it with --env NAME=VALUE, or quote it if it is not a variable";
+
+function readInclude(
+  from: string,
+  path: string,
+  part: ConfigInput["part"],
+  world: ConfigFiles,
+): ConfigSource | undefined {
+  const text = part?.beside.get(path.replace(/^\.\//, ""));
+  if (text !== undefined) return { file: `${from}#${path}`, text };
+  if (part !== undefined) return undefined;
+  const file = world.beside(from, path);
+  const content = world.read(file);
+  return content.ok ? { file, text: content.text } : undefined;
 }
 
 function readCredentialsFile(path: string, world: ConfigFiles): CredentialsFile {

@@ -79,6 +79,45 @@ export const CONFIG_FINDINGS = {
     likely: "A template's variable was empty.",
     advice: 'Add `url: "nats-leaf://HUB:7422"`.',
   },
+  "remote.not_a_list": {
+    severity: "error",
+    meaning: '`remotes` is not a list of maps. The server refuses to start: "Expected remotes field to be an array".',
+    likely: "There is one remote, and its brackets are missing.",
+    advice: "Write `remotes: [ { url: … } ]`.",
+  },
+  "remote.same_cluster_twice": {
+    severity: "warning",
+    meaning:
+      "Two remotes of one account lead to servers of one cluster. Each carries every message, so subscribers receive messages twice, on either side; no log line says so.",
+    likely: "Each server of the hub got a remote of its own.",
+    advice: "Keep one remote, and list the cluster's servers in its `urls`.",
+  },
+  "url.placeholder": {
+    severity: "error",
+    meaning:
+      "The url has a variable or placeholder within its text. The server does not replace it: it refuses to start, or dials a host or sends a password of that very text.",
+    likely: "Variables were expected to work inside a text; they only work as a whole value (`url: $HUB_URL`).",
+    advice: "Put the whole url into a variable (`url: $HUB_URL`), or render the file before the server reads it.",
+  },
+  "url.unescaped": {
+    severity: "error",
+    meaning:
+      'The url\'s user or password has a character that ends it or begins an escape. The server refuses to start: "error parsing leafnode url".',
+    likely: "A password with #, %, /, ? or the like was pasted.",
+    advice: "Write the character as %XX: # is %23, % is %25, / is %2F, ? is %3F.",
+  },
+  "url.port_invalid": {
+    severity: "error",
+    meaning: "The url's port is not between 1 and 65535. The server starts, but the leafnode never connects.",
+    likely: "A template's variable was empty, or a digit was typed twice.",
+    advice: "Use the port of the hub's `leafnodes { listen }`, usually 7422.",
+  },
+  "url.websocket_port": {
+    severity: "warning",
+    meaning: "A ws or wss url has no port. The server dials 7422, not 80 or 443 as a browser would.",
+    likely: "The address was copied from a browser or a client.",
+    advice: "Add the port of the hub's `websocket { port }`, such as wss://HOST:443.",
+  },
   "url.malformed": {
     severity: "error",
     meaning: "The url has no scheme or no host. The server refuses to start, or never finds the hub.",
@@ -184,6 +223,20 @@ export const CONFIG_FINDINGS = {
     likely: "A configuration was copied without changing its domain.",
     advice:
       "Give each side its own domain, unless the leafnode should extend the hub's JetStream through the system account.",
+  },
+  "domain.shared_by_leaves": {
+    severity: "error",
+    meaning:
+      "Two leafnodes of one hub have the same JetStream domain. Either of them answers a request for `$JS.DOMAIN.API`, so the hub finds a stream or not, by chance.",
+    likely: "A leafnode's configuration was copied without changing its domain.",
+    advice: "Give each leafnode its own domain, unless they form one cluster.",
+  },
+  "cluster.name_shared": {
+    severity: "error",
+    meaning:
+      'The leafnode and its hub have the same cluster name. The hub refuses it ("remote leafnode has same cluster name"), and it tries again every 30 seconds.',
+    likely: "The hub's configuration was copied.",
+    advice: "Give the leafnode's cluster another `name`, or remove `cluster` if it is a single server.",
   },
   "server_name.duplicate": {
     severity: "error",

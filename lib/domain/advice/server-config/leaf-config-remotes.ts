@@ -16,6 +16,7 @@ export interface CheckContext {
 /** The mistakes in one server's leafnode remotes, each checked separately. */
 export function checkRemotes(server: ServerConfig, context: CheckContext): readonly ConfigFinding[] {
   return [
+    ...server.misshapen.map((at) => configFinding("remote.not_a_list", at, "`remotes` is not a list of maps")),
     ...server.remotes.flatMap((remote) => [
       ...checkUrls(remote),
       ...checkLocalAccount(server, remote),
@@ -37,7 +38,8 @@ export function applicationAccounts({ accounts, systemAccount }: ServerConfig): 
   return accounts.filter((name) => name !== "$G" && name !== (systemAccount ?? "$SYS"));
 }
 
-function checkLocalAccount(server: ServerConfig, { at, account }: LeafRemote): readonly ConfigFinding[] {
+function checkLocalAccount(server: ServerConfig, { at, account, unknown }: LeafRemote): readonly ConfigFinding[] {
+  if (unknown.includes("account") || (!server.operatorMode && !server.knowsAccounts)) return [];
   if (account === undefined) return withoutAccount(server, at);
   const { value } = account;
   if (server.operatorMode)

@@ -1,6 +1,7 @@
 import { isAccountId } from "../../claims/account.ts";
 import type { LeafRemote, ServerConfig } from "./leaf-config.ts";
-import { type ConfigFinding, configFinding } from "./leaf-config-findings.ts";
+import { type ConfigFinding, type ConfigFindingCode, configFinding } from "./leaf-config-findings.ts";
+import { areClustered, joinedPairs, type Pair, sharesClusterName } from "./leaf-config-joins.ts";
 import {
   applicationAccounts,
   type CheckContext,
@@ -8,96 +9,115 @@ import {
   checkRemotes,
   localAccounts,
 } from "./leaf-config-remotes.ts";
-import { LEAF_PORT, parseLeafUrl } from "./leaf-config-urls.ts";
+import { checkSiblings } from "./leaf-config-siblings.ts";
+import { parseLeafUrl } from "./leaf-config-urls.ts";
 
-/** All mistakes in these servers' configurations, ordered by file and line. */
+/** All mistakes in these servers' configurations, ordered by file and place. */
 export function checkServers(servers: readonly ServerConfig[], context: CheckContext): readonly ConfigFinding[] {
+  const pairs = joinedPairs(servers);
   const findings = [
-    ...servers.flatMap((server) => [...checkRemotes(server, context), ...checkListener(server)]),
-    ...servers.flatMap(checkDomain),
-    ...checkNames(servers),
-    ...joinedPairs(servers).flatMap((pair) => [
+    ...servers.flatMap((server) => [
+      ...checkRemotes(server, context),
+      ...checkListener(server, pairs),
+      ...checkDomain(server),
+    ]),
+    ...checkNames(servers, pairs),
+    ...pairs.flatMap((pair) => [
       ...checkDomains(pair),
       ...checkHubKnowsJwts(pair, context.credentialsAt),
+      ...checkClusterNames(pair),
     ]),
+    ...checkSiblings(servers, pairs, context.credentialsAt),
   ];
   const order = servers.map(({ file }) => file);
-  return findings.toSorted((a, b) => order.indexOf(a.at.file) - order.indexOf(b.at.file) || a.at.line - b.at.line);
+  return findings.toSorted(
+    (a, b) => order.indexOf(a.at.file) - order.indexOf(b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column,
+  );
 }
 
-function checkListener(server: ServerConfig): readonly ConfigFinding[] {
+function checkListener(server: ServerConfig, pairs: readonly Pair[]): readonly ConfigFinding[] {
   const { listener, operatorMode } = server;
   if (listener === undefined) return [];
   if (operatorMode && listener.users)
     return [configFinding("listener.users_with_operator", listener.at, "the listener has its own users")];
   const known = localAccounts(server);
-  const wrong = listener.accounts.filter(({ value }) => (operatorMode ? !isAccountId(value) : !known.includes(value)));
+  const wrong = (operatorMode || server.knowsAccounts ? listener.accounts : []).filter(({ value }) =>
+    operatorMode ? !isAccountId(value) : !known.includes(value),
+  );
   const code = operatorMode ? "listener.account_not_public_key" : "listener.account_unknown";
-  const anonymous = !operatorMode && !listener.authorization && applicationAccounts(server).length > 0;
+  const anonymous =
+    !operatorMode && !listener.authorization && applicationAccounts(server).length > 0 && !allAreUsers(server, pairs);
   return [
     ...wrong.map(({ value, at }) => configFinding(code, at, `the listener's account is ${JSON.stringify(value)}`)),
     ...(anonymous ? [configFinding("listener.binds_to_global", listener.at, "the listener has no authorization")] : []),
   ];
 }
 
+/** Whether every given remote that leads here carries a user of an account of this server, which decides the account. */
+function allAreUsers(hub: ServerConfig, pairs: readonly Pair[]): boolean {
+  const remotes = pairs.filter((pair) => pair.hub === hub).flatMap((pair) => pair.remotes);
+  return remotes.length > 0 && remotes.every((remote) => isUser(remote, hub));
+}
+
+function isUser({ urls, nkey }: LeafRemote, { users }: ServerConfig): boolean {
+  // Which user the seed is of can't be told without it; a hub with users who have nkeys knows it, or refuses it.
+  if (nkey !== undefined) return users.some((user) => user.startsWith("U") && user.length === 56);
+  return urls.length > 0 && urls.every((url) => users.includes(parseLeafUrl(url)?.user ?? ""));
+}
+
 function checkDomain({ jetstream, remotes }: ServerConfig): readonly ConfigFinding[] {
-  if (!jetstream.enabled || jetstream.domain !== undefined || remotes.length === 0) return [];
+  if (!jetstream.enabled || jetstream.hasDomain || remotes.length === 0) return [];
   return [configFinding("domain.missing", jetstream.at, "JetStream has no domain, but there are leafnode remotes")];
 }
 
-function checkNames(servers: readonly ServerConfig[]): readonly ConfigFinding[] {
-  return servers.flatMap(({ serverName }, index) => {
-    const first = servers.find((other) => other.serverName?.value === serverName?.value);
-    if (serverName === undefined || first === undefined || servers.indexOf(first) === index) return [];
+/** Names matter between servers that meet: of one cluster, joined by a leafnode, or leaves of one hub. */
+function checkNames(servers: readonly ServerConfig[], pairs: readonly Pair[]): readonly ConfigFinding[] {
+  const meet = (a: ServerConfig, b: ServerConfig): boolean =>
+    areClustered(a, b) ||
+    pairs.some(({ hub, leaf }) => (hub === a && leaf === b) || (hub === b && leaf === a)) ||
+    haveOneHub(a, b, pairs);
+  return servers.flatMap((server, index) => {
+    const { serverName } = server;
+    if (serverName === undefined) return [];
+    const first = servers
+      .slice(0, index)
+      .find((other) => other.serverName?.value === serverName.value && meet(server, other));
+    if (first === undefined) return [];
     const problem = `the server in ${first.file} also has the name ${JSON.stringify(serverName.value)}`;
     return [configFinding("server_name.duplicate", serverName.at, problem)];
   });
 }
 
-interface Pair {
-  readonly hub: ServerConfig;
-  readonly leaf: ServerConfig;
-  /** The leafnode's remotes that lead to the hub. */
-  readonly remotes: readonly LeafRemote[];
+/** Whether both have a remote to one hub: to one of the files, or to the same address. */
+function haveOneHub(a: ServerConfig, b: ServerConfig, pairs: readonly Pair[]): boolean {
+  const addresses = (server: ServerConfig): readonly string[] =>
+    server.remotes.flatMap(({ urls }) => urls.flatMap((url) => parseLeafUrl(url)?.shown ?? []));
+  const theirs = new Set(addresses(b));
+  const hubs = (server: ServerConfig): readonly ServerConfig[] =>
+    pairs.filter(({ leaf, isNamed }) => leaf === server && isNamed).map(({ hub }) => hub);
+  return addresses(a).some((address) => theirs.has(address)) || hubs(a).some((hub) => hubs(b).includes(hub));
 }
 
-/** Servers connected by a leafnode, as far as their configurations show. */
-function joinedPairs(servers: readonly ServerConfig[]): readonly Pair[] {
-  return servers.flatMap((leaf) => {
-    const hubs = servers.filter((hub) => hub !== leaf && hub.listener !== undefined && !areClustered(hub, leaf));
-    return hubs.flatMap((hub) => {
-      const remotes = leaf.remotes.filter((remote) => hubsOf(remote, hubs).includes(hub));
-      return remotes.length === 0 ? [] : [{ hub, leaf, remotes }];
-    });
-  });
+/** A finding about a pair is only a warning if nothing but the port says that the two are joined. */
+function pairFinding(
+  { isNamed, hub }: Pair,
+  code: ConfigFindingCode,
+  at: ConfigFinding["at"],
+  problem: string,
+): ConfigFinding {
+  const finding = configFinding(code, at, problem);
+  if (isNamed) return finding;
+  return { ...finding, severity: "warning", problem: `if a remote leads to the server of ${hub.file}: ${problem}` };
 }
 
-const areClustered = (a: ServerConfig, b: ServerConfig): boolean => a.cluster !== undefined && a.cluster === b.cluster;
-
-/**
- * The servers that a remote leads to: those with its address; if there are none, those that listen on its port, because
- * listeners rarely know their public address; otherwise the only hub, whatever its port.
- */
-function hubsOf({ urls }: LeafRemote, hubs: readonly ServerConfig[]): readonly ServerConfig[] {
-  const targets = urls.flatMap((url) => parseLeafUrl(url) ?? []);
-  const byPort = hubs.filter(({ listener }) => targets.some(({ port }) => port === (listener?.port ?? LEAF_PORT)));
-  const named = byPort.filter((hub) => targets.some(({ host }) => isNamed(hub, host)));
-  if (named.length > 0) return named;
-  return byPort.length === 0 && hubs.length === 1 ? hubs : byPort;
-}
-
-/** Whether a url's host is the listener's, or begins with the server's name, as in `hub-1.example.com`. */
-function isNamed({ listener, serverName }: ServerConfig, host: string): boolean {
-  return host === listener?.host || host === serverName?.value || host.split(".")[0] === serverName?.value;
-}
-
-function checkDomains({ hub, leaf, remotes }: Pair): readonly ConfigFinding[] {
+function checkDomains(pair: Pair): readonly ConfigFinding[] {
+  const { hub, leaf, remotes } = pair;
   if (!hub.jetstream.enabled || !leaf.jetstream.enabled) return [];
   const [ours, theirs] = [leaf.jetstream.domain, hub.jetstream.domain];
   // A leafnode without a domain has its own finding.
   if (ours === undefined || ours.value !== theirs?.value || extendsHub(leaf, remotes)) return [];
   const problem = `${hub.file}, to which a remote leads, also has the domain ${JSON.stringify(ours.value)}`;
-  return [configFinding("domain.shared", ours.at, problem)];
+  return [pairFinding(pair, "domain.shared", ours.at, problem)];
 }
 
 /** A remote for the system account intentionally extends the hub's JetStream to the leafnode, in one domain. */
@@ -105,12 +125,20 @@ function extendsHub({ systemAccount = "$SYS" }: ServerConfig, remotes: readonly 
   return remotes.some(({ account }) => account?.value === systemAccount);
 }
 
-function checkHubKnowsJwts({ hub, remotes }: Pair, credentialsAt: CredentialsAt): readonly ConfigFinding[] {
+function checkHubKnowsJwts(pair: Pair, credentialsAt: CredentialsAt): readonly ConfigFinding[] {
+  const { hub, remotes } = pair;
   if (hub.operatorMode) return [];
   return remotes.flatMap(({ credentials }) => {
     const file = credentials === undefined ? undefined : credentialsAt(credentials.value);
     if (credentials === undefined || file?.kind !== "user") return [];
     const problem = `${credentials.value} belongs to account ${file.account}, but ${hub.file} has no operator`;
-    return [configFinding("credentials.ignored_by_hub", credentials.at, problem)];
+    return [pairFinding(pair, "credentials.ignored_by_hub", credentials.at, problem)];
   });
+}
+
+function checkClusterNames(pair: Pair): readonly ConfigFinding[] {
+  const name = pair.leaf.cluster?.name;
+  if (name === undefined || !sharesClusterName(pair.hub, pair.leaf)) return [];
+  const problem = `${pair.hub.file}, to which a remote leads, has a cluster of the same name`;
+  return [pairFinding(pair, "cluster.name_shared", name.at, problem)];
 }

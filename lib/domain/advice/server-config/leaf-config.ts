@@ -1,20 +1,50 @@
-import { type ConfigMap, type ConfigValue, entryOf, itemsOf, mapOf, type Position, stringOf } from "./nats-config.ts";
+import {
+  type ConfigMap,
+  type ConfigValue,
+  entryOf,
+  isUnknown,
+  itemsOf,
+  mapOf,
+  type Position,
+  stringOf,
+} from "./nats-config.ts";
 
 /** The parts of a nats-server configuration about leafnodes, accounts and JetStream. */
 export interface ServerConfig {
   readonly file: string;
   readonly serverName?: Text;
-  /** The name of its cluster. */
-  readonly cluster?: string;
+  readonly cluster?: ClusterPart;
   /** Whether accounts are JWTs signed by an operator, instead of entries of `accounts`. */
   readonly operatorMode: boolean;
   /** The accounts that the configuration defines; none in operator mode. */
   readonly accounts: readonly string[];
+  /** Whether all of them are known. */
+  readonly knowsAccounts: boolean;
+  /** The names and public keys of the users of these accounts. */
+  readonly users: readonly string[];
   readonly systemAccount?: string;
   readonly noSystemAccount: boolean;
-  readonly jetstream: { readonly enabled: boolean; readonly at: Position; readonly domain?: Text };
+  readonly jetstream: JetStreamPart;
   readonly listener?: LeafListener;
   readonly remotes: readonly LeafRemote[];
+  /** Where `remotes` is no list of maps, which the server refuses. */
+  readonly misshapen: readonly Position[];
+}
+
+export interface JetStreamPart {
+  readonly enabled: boolean;
+  readonly at: Position;
+  readonly domain?: Text;
+  /** Whether there is a domain, known or not. */
+  readonly hasDomain: boolean;
+}
+
+export interface ClusterPart {
+  readonly name?: Text;
+  /** The host that it listens on or advertises; undefined if it listens on all. */
+  readonly host?: string;
+  readonly port: number;
+  readonly routes: readonly Text[];
 }
 
 /** A string and its position. */
@@ -42,6 +72,8 @@ export interface LeafRemote {
   readonly account?: Text;
   readonly credentials?: Text;
   readonly nkey?: Text;
+  /** Settings whose values are not known here. */
+  readonly unknown: readonly ("urls" | "account")[];
 }
 
 /** All top-level keys of nats-server 2.15.1 (server/opts.go). A file without any belongs to another program. */
@@ -69,7 +101,8 @@ export function readServerConfig(file: string, root: ConfigMap): ServerConfig {
   const leafnodes = mapOf(entryOf(root, "leaf", "leafnodes"));
   const serverName = textOf(entryOf(root, "server_name"));
   const systemAccount = stringOf(entryOf(root, "system_account", "system"));
-  const cluster = stringOf(entryOf(mapOf(entryOf(root, "cluster")), "name"));
+  const cluster = readCluster(mapOf(entryOf(root, "cluster")));
+  const remotes = entryOf(leafnodes ?? root, "remotes");
   const listener = readListener(leafnodes);
   return {
     file,
@@ -78,11 +111,14 @@ export function readServerConfig(file: string, root: ConfigMap): ServerConfig {
     operatorMode:
       entryOf(root, "operator", "operators", "roots", "root", "root_operators", "root_operator") !== undefined,
     accounts: namesOf(entryOf(root, "accounts")),
+    knowsAccounts: !isUnknown(entryOf(root, "accounts")) && !isUnknown(entryOf(root, "system_account", "system")),
+    users: usersOf(mapOf(entryOf(root, "accounts"))),
     ...(systemAccount && { systemAccount }),
     noSystemAccount: isTrue(entryOf(root, "no_system_account", "no_system", "no_sys_acc")),
     jetstream: readJetStream(root),
     ...(listener && { listener }),
-    remotes: itemsOf(entryOf(leafnodes ?? root, "remotes")).flatMap((item) => readRemote(item)),
+    remotes: itemsOf(remotes).flatMap((item) => readRemote(item)),
+    misshapen: misshapenIn(remotes),
   };
 }
 
@@ -98,15 +134,50 @@ function namesOf(value: ConfigValue | undefined): readonly string[] {
   return itemsOf(value).flatMap((item) => stringOf(item) ?? []);
 }
 
-function readJetStream(root: ConfigMap): ServerConfig["jetstream"] {
+/** A list of maps, or what is not known. */
+function misshapenIn(remotes: ConfigValue | undefined): readonly Position[] {
+  if (remotes === undefined || remotes.kind === "unknown") return [];
+  if (remotes.kind !== "array") return [remotes.at];
+  return remotes.items.filter(({ kind }) => kind !== "map" && kind !== "unknown").map(({ at }) => at);
+}
+
+function usersOf(accounts: ConfigMap | undefined): readonly string[] {
+  return [...(accounts?.entries.values() ?? [])].flatMap((account) =>
+    itemsOf(entryOf(mapOf(account), "users")).flatMap((item) =>
+      [entryOf(mapOf(item), "user", "username"), entryOf(mapOf(item), "nkey")].flatMap((name) => stringOf(name) ?? []),
+    ),
+  );
+}
+
+/** The port of routes if a configuration or a url names none. */
+const CLUSTER_PORT = 6222;
+
+function readCluster(map: ConfigMap | undefined): ClusterPart | undefined {
+  if (map === undefined) return undefined;
+  const name = textOf(entryOf(map, "name"));
+  const listen = entryOf(map, "listen", "port");
+  const host = hostOf(
+    stringOf(entryOf(map, "cluster_advertise", "advertise") ?? entryOf(map, "host", "net") ?? listen),
+  );
+  return {
+    port: (listen === undefined ? undefined : portOf(listen)) ?? CLUSTER_PORT,
+    routes: itemsOf(entryOf(map, "routes")).flatMap((route) => textOf(route) ?? []),
+    ...(name && { name }),
+    ...(host && { host }),
+  };
+}
+
+function readJetStream(root: ConfigMap): JetStreamPart {
   const value = entryOf(root, "jetstream");
-  if (value === undefined) return { enabled: false, at: root.at };
+  if (value === undefined) return { enabled: false, at: root.at, hasDomain: false };
   const { at } = value;
-  if (value.kind === "boolean") return { enabled: value.value, at };
-  if (value.kind !== "map") return { enabled: /^enabled?$/i.test(stringOf(value) ?? ""), at };
+  if (value.kind === "boolean") return { enabled: value.value, at, hasDomain: false };
+  if (value.kind !== "map") return { enabled: /^enabled?$/i.test(stringOf(value) ?? ""), at, hasDomain: false };
   const switched = entryOf(value, "enable", "enabled");
-  const domain = textOf(entryOf(value, "domain"));
-  return { enabled: switched === undefined || isTrue(switched), at, ...(domain && { domain }) };
+  const set = entryOf(value, "domain");
+  const domain = textOf(set);
+  const enabled = switched === undefined || isTrue(switched);
+  return { enabled, at, hasDomain: set !== undefined, ...(domain && { domain }) };
 }
 
 /** A server listens for leafnodes only if it has a port; remotes need none. */
@@ -124,13 +195,15 @@ function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefine
     users: users.length > 0,
     ...(port !== undefined && { port }),
     ...(host && { host }),
-    authorization: entryOf(authorization, "user", "username", "nkey", "users", "account") !== undefined,
+    authorization:
+      isUnknown(entryOf(leafnodes, "authorization")) ||
+      entryOf(authorization, "user", "username", "nkey", "users", "account") !== undefined,
   };
 }
 
 function hostOf(address: string | undefined): string | undefined {
-  const host = address?.replace(/:\d+$/, "");
-  return host === "0.0.0.0" || host === "[::]" || host === "::" ? undefined : host;
+  const host = address?.replace(/:-?\d*$/, "").replace(/^-?\d+$/, "");
+  return host === "" || host === "0.0.0.0" || host === "[::]" || host === "::" || host === "*" ? undefined : host;
 }
 
 function portOf(value: ConfigValue): number | undefined {
@@ -149,6 +222,10 @@ function readRemote(item: ConfigValue): readonly LeafRemote[] {
   return [
     {
       at: map.at,
+      unknown: [
+        ...(isUnknown(urls) || itemsOf(urls).some(isUnknown) ? (["urls"] as const) : []),
+        ...(isUnknown(entryOf(map, "account", "local")) ? (["account"] as const) : []),
+      ],
       urls: (urls?.kind === "array" ? urls.items : [urls]).flatMap((url) => textOf(url) ?? []),
       ...(account && { account }),
       ...(credentials && { credentials }),

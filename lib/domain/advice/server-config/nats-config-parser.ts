@@ -20,6 +20,18 @@ interface Parse {
   readonly files: readonly string[];
   /** Environment variables being read, to detect one that refers to itself. */
   readonly variables: readonly string[];
+  /** How many maps and lists are open. */
+  readonly depth: number;
+}
+
+/** Deeper than any configuration, and less than the stack holds. */
+const DEEPEST = 200;
+
+function deeper(parse: Parse, at: Position): Parse {
+  const depth = parse.depth + 1;
+  return depth > DEEPEST
+    ? parse.scan.fail(`maps and lists are nested more than ${DEEPEST} deep`, at)
+    : { ...parse, depth };
 }
 
 /**
@@ -29,7 +41,7 @@ interface Parse {
  */
 export function parseNatsConfig(source: ConfigSource, sources: ConfigSources): ParsedConfig {
   try {
-    const at = { file: source.file, line: 1 };
+    const at = new Scanner(source).position;
     return { ok: true, root: { kind: "map", entries: parseFile(source, sources, []), at } };
   } catch (thrown) {
     if (!(thrown instanceof ConfigFault)) throw thrown;
@@ -37,10 +49,10 @@ export function parseNatsConfig(source: ConfigSource, sources: ConfigSources): P
   }
 }
 
-function parseFile({ file, text }: ConfigSource, sources: ConfigSources, files: readonly string[]): Scope {
+function parseFile(source: ConfigSource, sources: ConfigSources, files: readonly string[]): Scope {
   const scope: Scope = new Map();
-  const scan = new Scanner(text, file);
-  const parse: Parse = { scan, sources, scopes: [scope], files: [...files, file], variables: [] };
+  const scan = new Scanner(source);
+  const parse: Parse = { scan, sources, scopes: [scope], files: [...files, source.file], variables: [], depth: 0 };
   readTop(parse, scope);
   return scope;
 }
@@ -51,7 +63,7 @@ function readTop(parse: Parse, scope: Scope): void {
   for (;;) {
     scan.skipSpaceAndComments();
     if (scan.isAtEnd()) return;
-    if (scan.peek() === "{") readBraces(parse, scope);
+    if (scan.peek() === "{") readBraces(deeper(parse, scan.position), scope);
     else if (!readEntry(parse, scope, "top")) return;
     else endTopValue(scan);
   }
@@ -76,7 +88,7 @@ function readBraces(parse: Parse, scope: Scope): void {
     if (scan.isAtEnd()) return;
     const char = scan.peek();
     if (char === "}") return void scan.next();
-    if (char === "{") readBraces(parse, scope);
+    if (char === "{") readBraces(deeper(parse, scan.position), scope);
     else if (!readEntry(parse, scope, "top")) return;
     if (endBracesValue(scan, char === "{")) return;
   }
@@ -146,8 +158,8 @@ function readValue(parse: Parse, at: Position): ConfigValue | undefined {
   const { scan } = parse;
   const char = scan.peek();
   const string = (value: string): ConfigValue => ({ kind: "string", value, at });
-  if (char === "[") return readArray(parse, at);
-  if (char === "{") return readMap(parse, at);
+  if (char === "[") return readArray(deeper(parse, at), at);
+  if (char === "{") return readMap(deeper(parse, at), at);
   if (char === "'") return string(readSingleQuoted(scan));
   if (char === '"') return string(readDoubleQuoted(scan));
   if (char === "(") return string(readBlock(scan));
@@ -225,7 +237,7 @@ function endMapValue(scan: Scanner, begin: Position): boolean {
 }
 
 /** Does not show the name: it may be the start of an unquoted password. */
-const UNDEFINED =
+export const UNDEFINED =
   "a variable (a word that starts with $) is neither defined above nor in the environment; if it is not a variable, quote it";
 
 function readVariable(parse: Parse, name: string, at: Position): ConfigValue {
@@ -234,13 +246,20 @@ function readVariable(parse: Parse, name: string, at: Position): ConfigValue {
   const near = parse.scopes.findLast((scope) => scope.has(name))?.get(name);
   if (near !== undefined) return { ...near, at };
   const text = parse.variables.includes(name) ? undefined : parse.sources.variable(name);
-  if (text === undefined) return parse.scan.fail(UNDEFINED, at);
+  if (text === undefined) return unknownVariable(parse, at);
   const scope: Scope = new Map();
-  const scan = new Scanner(`pk=${text}`, at.file);
+  const scan = new Scanner({ file: at.file, text: `pk=${text}` });
   const variables = [...parse.variables, name];
   readTop({ ...parse, scan, scopes: [scope], variables }, scope);
   const value = scope.get("pk");
   return value === undefined ? parse.scan.fail(UNDEFINED, at) : { ...value, at };
+}
+
+function unknownVariable({ scan, sources, variables }: Parse, at: Position): ConfigValue {
+  // One that refers to itself is a fault, whoever knows it.
+  if (sources.unknownVariable === undefined || variables.length > 0) return scan.fail(UNDEFINED, at);
+  sources.unknownVariable(scan.position);
+  return { kind: "unknown", at };
 }
 
 /** Reads an included file. It does not see variables of the including file. */

@@ -1,4 +1,4 @@
-import type { Position } from "./nats-config.ts";
+import type { ConfigSource, Position, TextBegin } from "./nats-config.ts";
 
 /** A syntax error. The parser catches it and returns it as a value. */
 export class ConfigFault extends Error {
@@ -21,12 +21,15 @@ export const isSeparator = (char: string): boolean => char === ":" || char === "
 export class Scanner {
   readonly #text: string;
   readonly #file: string;
+  readonly #begin: TextBegin;
   #index = 0;
-  #line = 1;
+  #line = 0;
+  #lineStart = 0;
 
-  constructor(text: string, file: string) {
+  constructor({ text, file, begin = { line: 1, column: 1 } }: ConfigSource) {
     this.#text = text;
     this.#file = file;
+    this.#begin = begin;
   }
 
   /** The next character, or "" at the end. */
@@ -36,8 +39,11 @@ export class Scanner {
 
   next(): string {
     const char = this.peek();
-    if (char === "\n") this.#line += 1;
     this.#index += char.length;
+    if (char === "\n") {
+      this.#line += 1;
+      this.#lineStart = this.#index;
+    }
     return char;
   }
 
@@ -81,7 +87,8 @@ export class Scanner {
   }
 
   get position(): Position {
-    return { file: this.#file, line: this.#line };
+    const { line, column } = this.#begin;
+    return { file: this.#file, line: line + this.#line, column: column + this.#index - this.#lineStart };
   }
 
   fail(problem: string, at: Position = this.position): never {

@@ -4,6 +4,8 @@ export interface Position {
   readonly file: string;
   /** Counted from 1. */
   readonly line: number;
+  /** Counted from 1. */
+  readonly column: number;
 }
 
 /** A value; `at` is the position of its key, or in a list of the value itself. */
@@ -13,6 +15,8 @@ export type ConfigValue =
   | { readonly kind: "boolean"; readonly value: boolean; readonly at: Position }
   /** As written: `2026-01-31T12:00:00Z`. */
   | { readonly kind: "date"; readonly value: string; readonly at: Position }
+  /** Of a variable that nobody here knows, if such variables are tolerated. */
+  | { readonly kind: "unknown"; readonly at: Position }
   | { readonly kind: "array"; readonly items: readonly ConfigValue[]; readonly at: Position }
   | ConfigMap;
 
@@ -28,11 +32,21 @@ export interface ConfigSources {
   include(from: string, path: string): ConfigSource | undefined;
   /** An environment variable, used if no enclosing map defines the variable. */
   variable(name: string): string | undefined;
+  /** Hears of a variable that is defined nowhere, whose value then is unknown; without it such a variable is a fault. */
+  unknownVariable?(at: Position): void;
 }
 
 export interface ConfigSource {
   readonly file: string;
   readonly text: string;
+  /** Where in the file the text begins, if it is a part of it. */
+  readonly begin?: TextBegin;
+}
+
+export interface TextBegin {
+  readonly line: number;
+  /** Of each line. */
+  readonly column: number;
 }
 
 export type ParsedConfig =
@@ -56,3 +70,6 @@ export function itemsOf(value: ConfigValue | undefined): readonly ConfigValue[] 
 export function stringOf(value: ConfigValue | undefined): string | undefined {
   return value?.kind === "string" ? value.value : undefined;
 }
+
+/** Whether a value is there, but nobody here knows it. */
+export const isUnknown = (value: ConfigValue | undefined): boolean => value?.kind === "unknown";

@@ -161,7 +161,85 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
   ],
   ["no domain", ["domain.missing"], leaf("", "jetstream: enabled")],
   ["the hub's domain", ["domain.shared"], `${HUB}\n${js("one")}`, leaf("", js("one"))],
-  ["the same name", ["server_name.duplicate"], "server_name: a", "server_name: a"],
+  [
+    "the same name, in one cluster",
+    ["server_name.duplicate"],
+    "server_name: a\ncluster { name: c }",
+    "server_name: a\ncluster { name: c }",
+  ],
+  [
+    "the same name, with routes to each other in a cluster without a name",
+    ["server_name.duplicate"],
+    "server_name: a\ncluster { listen: a.x:6222, routes: [ nats://b.x:6222 ] }",
+    "server_name: a\ncluster { listen: b.x:6222, routes: [ nats://a.x:6222 ] }",
+  ],
+  [
+    "the same name, of two leaves of one hub",
+    ["server_name.duplicate"],
+    leaf("", "server_name: a"),
+    leaf("", "server_name: a"),
+  ],
+  ["the same name, of servers that never meet", [], "server_name: a", "server_name: a\ncluster { name: c }"],
+  ["a map of remotes", ["remote.not_a_list"], "leafnodes { remotes: { url: nats-leaf://hub:7422 } }"],
+  ["a remote that is a url", ["remote.not_a_list"], 'leafnodes { remotes: [ "nats-leaf://hub:7422" ] }'],
+  ["a variable within a url", ["url.placeholder"], leaf("").replace("hub:", "u:$PASS@$HUB:")],
+  ["a placeholder for the host", ["url.placeholder"], leaf("").replace("hub", "<hub-ip>")],
+  ["a template's expression", ["url.placeholder"], leaf("").replace("hub", "{{ .Values.hub }}")],
+  ["a # in the password", ["url.unescaped"], leaf("").replace("hub", "u:a#b@hub")],
+  ["a % in the password", ["url.unescaped"], leaf("").replace("hub", "u:50%off@hub")],
+  ["a / in the password", ["url.unescaped"], leaf("").replace("hub", "u:a/b@hub")],
+  ["an escaped password", [], leaf("").replace("hub", "u:50%25off%23@hub")],
+  ["port 0", ["url.port_invalid"], leaf("").replace("7422", "0")],
+  ["port 99999", ["url.port_invalid"], leaf("").replace("7422", "99999")],
+  ["a websocket without a port", ["url.websocket_port"], leaf("").replace("nats-leaf://hub:7422", "wss://hub")],
+  ["two leaves of one hub with one domain", ["domain.shared_by_leaves"], leaf("", js("x")), leaf("", js("x"))],
+  ["two leaves of one hub with a domain each", [], leaf("", js("x")), leaf("", js("y"))],
+  [
+    "one domain on two leaves whose credentials are of two accounts",
+    [],
+    leaf('credentials: "/a.creds"', js("x")),
+    leaf('credentials: "/b.creds"', js("x")),
+  ],
+  [
+    "one domain on two leaves that form a cluster",
+    [],
+    leaf("", `${js("x")}\ncluster { name: c }`),
+    leaf("", `${js("x")}\ncluster { name: c }`),
+  ],
+  [
+    "the hub's cluster name",
+    ["cluster.name_shared"],
+    "server_name: hub\ncluster { name: c }\nleafnodes { port: 7422 }",
+    leaf("", "cluster { name: c }"),
+  ],
+  [
+    "remotes to two servers of one cluster, whose files say so",
+    ["remote.same_cluster_twice"],
+    "server_name: a\ncluster { name: c }\nleafnodes { port: 7422 }",
+    "server_name: b\ncluster { name: c }\nleafnodes { port: 7422 }",
+    "leafnodes { remotes: [ {url: nats-leaf://a:7422}, {url: nats-leaf://b:7422} ] }",
+  ],
+  [
+    "remotes to two pods of one set",
+    ["remote.same_cluster_twice"],
+    "leafnodes { remotes: [ {url: nats-leaf://nats-0.nats:7422}, {url: nats-leaf://nats-1.nats:7422} ] }",
+  ],
+  [
+    "one remote with the urls of two pods",
+    [],
+    "leafnodes { remotes: [ {urls: [nats-leaf://nats-0.nats:7422, nats-leaf://nats-1.nats:7422]} ] }",
+  ],
+  [
+    "remotes to two pods for two accounts",
+    [],
+    `${ACCOUNTS.replace("APP {", "B {}, APP {")}\nleafnodes { remotes: [ {url: nats-leaf://n-0:7422, account: APP}, {url: nats-leaf://n-1:7422, account: B} ] }`,
+  ],
+  [
+    "a listener without authorization, to which the given leaf brings a user",
+    [],
+    `${HUB}\n${ACCOUNTS}`,
+    leaf("").replace("//hub", "//a:hunter2@hub"),
+  ],
 ];
 
 describe("servers are matched", () => {
@@ -193,6 +271,60 @@ describe("servers are matched", () => {
   });
 });
 
+describe("what nothing but the port joins is only warned of", () => {
+  test("one domain on both sides", () => {
+    const { findings } = check(`${HUB}\n${js("one")}`, leaf("", js("one")));
+    expect(findings).toMatchObject([{ code: "domain.shared", severity: "warning" }]);
+    expect(findings[0]?.problem).toContain("if a remote leads to the server of 0.conf");
+  });
+
+  test("but an address of another machine is another server", () => {
+    const hub = `leafnodes { listen: "10.0.0.1:7422" }\n${js("one")}`;
+    expect(check(hub, leaf("", js("one")).replace("hub", "10.0.0.2")).findings).toEqual([]);
+    expect(check(hub, leaf("", js("one")).replace("hub", "10.0.0.1")).findings).toMatchObject([{ severity: "error" }]);
+  });
+});
+
+describe("a variable that is nowhere", () => {
+  test("unchecks its value, and the rest is checked", () => {
+    const { findings, unchecked } = check(
+      `server_name: $NAME\naccounts: $ACCOUNTS\nleafnodes { remotes: [\n {url: $URL, account: $ACCOUNT}\n {url: nats-leaf://h:4222}\n] }`,
+    );
+    expect(findings.map(({ code }) => code)).toEqual(["url.port"]);
+    expect(unchecked.map(({ at }) => at.line)).toEqual([1, 2, 4, 4]);
+    expect(JSON.stringify(unchecked)).not.toMatch(/\$/);
+  });
+
+  test("that refers to itself is a fault of the file", () => {
+    expect(check("A: $A\nport: 1").unchecked).toHaveLength(1);
+  });
+});
+
+test("credentials that are not on this machine are none of its faults", () => {
+  const world = {
+    read: (path: string) =>
+      path === "a.conf"
+        ? ({ ok: true, text: leaf('credentials: "/elsewhere.creds"') } as const)
+        : ({ ok: false, missing: true, why: "ENOENT" } as const),
+    beside: String,
+    expand: String,
+    variable: () => undefined,
+  };
+  const codes = (offline: boolean) =>
+    checkConfig(["a.conf"], { now: epochMillis(NOW), world, offline }).findings.map(({ code }) => code);
+  expect([codes(false), codes(true)]).toEqual([["credentials.missing"], []]);
+});
+
+test("thousands of open braces are a fault, not the end of the stack", () => {
+  for (const [begin, open] of [
+    ["", "{"],
+    ["", "a {"],
+    ["a: ", "["],
+    ["a: ", "[{ a: "],
+  ] as const)
+    expect(check(`port: 1\n${begin}${open.repeat(5_000)}`).unchecked[0]?.problem).toContain("more than 200 deep");
+});
+
 describe("a configuration with", () => {
   test.each(ROWS)("%s", (_situation, codes, ...texts) => {
     const { findings, unchecked } = check(...texts);
@@ -205,6 +337,14 @@ test("every finding has a row above, a likely mistake and a fix", () => {
   expect(Object.keys(CONFIG_FINDINGS).filter((code) => !found.includes(code))).toEqual([]);
   for (const { likely, advice, meaning } of Object.values(CONFIG_FINDINGS))
     for (const text of [likely, advice, meaning]) expect(text).toMatch(/^.{20,}[.:]?/);
+});
+
+test("findings have a column", () => {
+  const { findings } = check(leaf(`account: AP,\n    credentials: ${SEED}`));
+  expect(findings.map(({ at }) => [at.line, at.column])).toEqual([
+    [3, 34],
+    [4, 5],
+  ]);
 });
 
 test("findings are sorted by file and line", () => {

@@ -17,6 +17,7 @@ type Plain = string | number | boolean | readonly Plain[] | { readonly [key: str
 
 function plain(value: ConfigValue): Plain {
   if (value.kind === "array") return value.items.map(plain);
+  if (value.kind === "unknown") return "unknown";
   if (value.kind !== "map") return value.value;
   return Object.fromEntries([...value.entries].map(([key, item]) => [key, plain(item)]));
 }
@@ -71,7 +72,7 @@ describe("a configuration that nats-server accepts", () => {
     const text = "m {\n  include ./in.conf\n}\ninclude ./in.conf\n";
     expect(tree(text, { include })).toEqual({ m: { x: 1, y: 2 }, x: 1, y: 2 });
     const parsed = parse(text, { include });
-    expect(parsed.ok && entryOf(parsed.root, "x")?.at).toEqual({ file: "./in.conf", line: 2 });
+    expect(parsed.ok && entryOf(parsed.root, "x")?.at).toEqual({ file: "./in.conf", line: 2, column: 1 });
   });
 
   test("reports where each value is", () => {
