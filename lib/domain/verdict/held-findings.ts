@@ -99,6 +99,7 @@ function missingOf(
   if (consumer !== undefined && durable === false) return [];
   const seen = sight?.streams.find((known) => known.name === stream && known.domain === domain);
   const seenOne = consumer === undefined ? seen : seen?.consumers?.find(({ name }) => name === consumer);
+  if (consumer !== undefined && seenOne === undefined && durable === undefined && isOrdered(consumer)) return [];
   const wasOn = (seenOne?.servers ?? []).filter((name) => !answering.has(name));
   // If one server is away, it must hold whatever the others lack.
   const [holders = []] = [reported, wasOn, away.length === 1 ? away : []].filter(({ length }) => length > 0);
@@ -114,6 +115,9 @@ function missingOf(
     },
   ];
 }
+
+/** By the name that nats.js gives its ordered consumers. They are ephemeral, and their clients make new ones. */
+const isOrdered = (name: string): boolean => /^oc_[A-Za-z0-9]{22}_\d+$/.test(name);
 
 /** Servers and clients generate names of ephemeral consumers: eight letters and digits, or an id of twenty-two. */
 function isGenerated(name: string): boolean {

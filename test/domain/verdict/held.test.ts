@@ -104,6 +104,8 @@ describe("assets that no server holds", () => {
   test.each([
     ["a durable one by the leader's list", "hUdMRuGK", true, undefined, ["dead consumer.unheld"]],
     ["one with a name that people give", "shipping", undefined, undefined, ["dead consumer.unheld"]],
+    ["an ordered one, which its client makes anew", "oc_in10GDS3KUH5y311ZwdTCy_1", undefined, undefined, []],
+    ["a durable one with such a name", "oc_in10GDS3KUH5y311ZwdTCy_1", true, undefined, ["dead consumer.unheld"]],
     ["one that may be ephemeral", "hUdMRuGK", undefined, undefined, ["unknown consumer.unheld"]],
     ["an ephemeral one by the leader's list", "hUdMRuGK", false, undefined, []],
     [
