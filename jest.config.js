@@ -36,7 +36,7 @@ export default {
   // A bound on what hangs, for a machine as busy as it may be; nothing is proved by being faster.
   testTimeout: 400_000,
   // Tests on real servers wait more than they compute.
-  maxWorkers: 5,
+  maxWorkers: 7,
   // Of `test.concurrent` in one file, where each test has servers of its own and mostly waits.
   maxConcurrency: 3,
   testSequencer: "<rootDir>/test/support/longest-first.js",

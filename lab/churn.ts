@@ -20,13 +20,22 @@ export interface ChurnOptions {
   readonly steady?: string;
   /** How long each stream lives, in milliseconds; each application uses the next one. */
   readonly lives?: readonly number[];
+  /** Milliseconds between an application's streams; by default none, which keeps servers busy. */
+  readonly pause?: number;
   /** Whether every other stream is in memory; by default true. */
   readonly memory?: boolean;
 }
 
 /** Runs until disposed. Retries failures, because servers may be busy. */
 export async function churn(world: World, options: ChurnOptions = {}): Promise<Churn> {
-  const { workers = 6, replicas = [1], steady = "ORDERS", lives = [0, 20, 200, 700], memory = true } = options;
+  const {
+    workers = 6,
+    replicas = [1],
+    steady = "ORDERS",
+    lives = [0, 20, 200, 700],
+    pause = 0,
+    memory = true,
+  } = options;
   const connection = await world.connectAs("app");
   const manager = await jetstreamManager(connection, { timeout: 10_000, checkAPI: false });
   let isOver = false;
@@ -38,6 +47,7 @@ export async function churn(world: World, options: ChurnOptions = {}): Promise<C
       const size = replicas[worker % replicas.length] ?? 1;
       const life = lives[worker % lives.length] ?? 0;
       await makeAndDelete(manager, { name, replicas: size, life, steady, memory }).catch(() => wait(20));
+      if (pause > 0) await wait(pause);
       rounds++;
     }
   };

@@ -1,6 +1,6 @@
 /**
- * Bundles the command and the functions: `node scripts/build.ts`. One file each, without node_modules, and chunks with what
- * only some runs need (docs/decisions/0017). Does nothing if nothing has changed.
+ * Bundles the command and the functions, or with `--command` the command alone: `node scripts/build.ts`. One file each,
+ * without node_modules, and chunks with what only some runs need (docs/decisions/0017). Does nothing if nothing has changed.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -162,8 +162,8 @@ function packagesIn(inputs: readonly string[]): string {
   return packages.sort().join("");
 }
 
-/** Builds everything and replaces the old bundles. */
-async function buildAll(madeOf: string): Promise<void> {
+/** Builds these functions and the command, and replaces the old bundles. */
+async function buildAll(madeOf: string, functions: typeof FUNCTIONS): Promise<void> {
   try {
     const [{ metafile }] = await Promise.all([
       // Splitting avoids loading the AWS SDK when Relight runs without AWS.
@@ -178,7 +178,7 @@ async function buildAll(madeOf: string): Promise<void> {
         minifyWhitespace: true,
         minifySyntax: true,
       }),
-      ...Object.entries(FUNCTIONS).map(([name, uses]) => bundleFunction(name, uses)),
+      ...Object.entries(functions).map(([name, uses]) => bundleFunction(name, uses)),
     ]);
     await writeFile(join(out, BUNDLED), packagesIn(Object.keys(metafile.inputs)));
     await writeFile(join(out, MADE_OF), madeOf);
@@ -199,5 +199,11 @@ async function swap(): Promise<void> {
   });
 }
 
-const madeOf = sources();
-if (builtFrom() !== madeOf) await buildAll(madeOf);
+const everything = sources();
+const built = builtFrom();
+if (process.argv.includes("--command")) {
+  const command = `${everything} command`;
+  if (built !== everything && built !== command) await buildAll(command, {});
+} else if (built !== everything) {
+  await buildAll(everything, FUNCTIONS);
+}

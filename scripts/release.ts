@@ -66,7 +66,8 @@ function release(version: string): void {
   replaceIn(CHART, /^appVersion: .*$/m, `appVersion: ${version}`);
   const date = new Date().toISOString().slice(0, 10);
   replaceIn(CHANGELOG, /^## Unreleased$/m, `## Unreleased\n\n## ${version} (${date})`);
-  run(process.execPath, "scripts/build.ts");
+  // The functions are no part of the package.
+  run(process.execPath, "scripts/build.ts", "--command");
 
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);

@@ -8,6 +8,8 @@ import type { Invocation, Outcome } from "./runtime.ts";
 import { ACCOUNT, REGION } from "./template.ts";
 
 const RUNTIME = join(import.meta.dirname, "runtime.ts");
+/** With more room for new objects a process that soon ends collects no garbage, a fifth of its start's CPU time. */
+const FLAGS = ["--disable-warning=ExperimentalWarning", "--min-semi-space-size=16"];
 /** Lambda's own defaults. */
 const TIMEOUT = 3;
 const MEMORY = 128;
@@ -133,7 +135,7 @@ function startProcess(host: Host, name: string, properties: FunctionProperties, 
   // An access key per invocation, by which the proxy identifies the caller.
   const key = `TWIN${request.replaceAll("-", "").slice(0, 16).toUpperCase()}`;
   host.proxy.introduce(key, { name, request });
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", RUNTIME], {
+  const child = spawn(process.execPath, [...FLAGS, RUNTIME], {
     cwd: host.folder(name),
     env: { ...environmentOf(host, properties), AWS_ACCESS_KEY_ID: key },
     stdio: ["ignore", "pipe", "pipe", "ipc"],

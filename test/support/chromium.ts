@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { describe } from "@jest/globals";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { sampleOf } from "./exhaustive.ts";
 
 const CHROMIUM = process.env["RELIGHT_CHROMIUM"] ?? "/usr/bin/chromium";
 
@@ -31,6 +32,11 @@ export const LOOKS = {
   phoneDark: { colorScheme: "dark", viewport: { width: 360, height: 740 } },
   phone: { colorScheme: "light", viewport: { width: 360, height: 740 } },
 } as const satisfies Record<string, BrowserContextOptions>;
+
+/** All looks; by default each color scheme and each width once. */
+export const SOME_LOOKS = sampleOf([LOOKS.light, LOOKS.phoneDark], Object.values(LOOKS));
+/** The looks that {@link SOME_LOOKS} leaves out by default, for another role. */
+export const OTHER_LOOKS = sampleOf([LOOKS.dark, LOOKS.phone], Object.values(LOOKS));
 
 /** A page that keeps what the browser complains about, and what it asks of anybody. */
 export async function openPage(browser: Browser, options: BrowserContextOptions) {
