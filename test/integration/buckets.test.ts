@@ -11,7 +11,7 @@ import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import { recorded, rungsUsed } from "../support/recoveries.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 import { allowRestarts, assertNoPanic } from "../support/zoo.ts";
 
 /** KV buckets and object stores with three replicas and with one, as the official clients create them. */

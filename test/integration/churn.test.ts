@@ -4,7 +4,7 @@ import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { isExhaustive } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 jest.setTimeout(300_000);
 

@@ -4,7 +4,7 @@ import { expire, fill, forgetJwt, renewByHand, snapshot, symptoms } from "../../
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 async function brokenWorld(version: string, options: { memory?: boolean } = {}): Promise<World> {
   const world = await createWorld({ binary: (await serverBinary(version)).path });

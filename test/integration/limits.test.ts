@@ -9,7 +9,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World, type WorldOptions } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 jest.setTimeout(120_000);
 

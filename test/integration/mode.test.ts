@@ -7,7 +7,7 @@ import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 import { spawnWatch } from "../support/watch.ts";
 
 /** What distinguishes a request from a change; a Relight that only looks must send no change. */
