@@ -8,7 +8,7 @@ import { expire, fill, forgetJwt, symptoms } from "../../lab/scenario.ts";
 import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 const yaml = (onDifference: string): string => `source: { from: "nsc:nsc", onDifference: ${onDifference} }\n`;
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 /** In a cluster the toggle destroys streams, so it must be impossible; step-downs of leaders revive them. */
 describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (version) => {

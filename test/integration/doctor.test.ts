@@ -10,7 +10,8 @@ import { serverBinary, type Version } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { type Run, relight } from "../support/relight.ts";
+import type { Run } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 const worldOf = async (version: Version, size = 1): Promise<World> =>
   createWorld({ binary: (await serverBinary(version)).path, size });

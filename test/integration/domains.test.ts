@@ -13,7 +13,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { openWorldApp } from "../support/context.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 const EXPECTED = "leafnodes:\n  - { name: edge-1, account: APP, domain: edge }\n";
 

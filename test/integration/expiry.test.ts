@@ -4,7 +4,7 @@ import { nowSeconds } from "../../lab/keys.ts";
 import { expire, fill } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 /** The expiry policy as its user sees it, on a real server. */
 

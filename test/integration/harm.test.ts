@@ -9,7 +9,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 const DAY = 86_400;
 const USER = createUser().getPublicKey();

@@ -7,7 +7,7 @@ import type { ResolverKind } from "../../lab/resolvers.ts";
 import { expire, fill, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 jest.setTimeout(180_000);
 

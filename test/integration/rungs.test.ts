@@ -12,7 +12,8 @@ import type { Context } from "../../lib/usecases/context/context.ts";
 import { looking } from "../../lib/usecases/observe/look.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { type Run, relight } from "../support/relight.ts";
+import type { Run } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 /** No rung starts that cannot finish: its needs are checked before, and its losses stay findings. */
 

@@ -7,7 +7,7 @@ import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 
 /** status, plan and run over all accounts; and the page that a person gets. */
 

@@ -11,7 +11,7 @@ import { createWorld, type World } from "../../lab/world.ts";
 import type { JournalEntry } from "../../lib/domain/journal/journal.ts";
 import { openWorldApp } from "../support/context.ts";
 import { sampleOf } from "../support/exhaustive.ts";
-import { relight } from "../support/relight.ts";
+import { relight } from "../support/resident.ts";
 import { spawnWatch, startWatch, type Watch } from "../support/watch.ts";
 
 /** `relight watch` beside real servers: events in the cluster have their effect without a command. */

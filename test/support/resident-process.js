@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 
 /** Runs the built command again and again, one run at a time, as test/support/resident.ts orders. */
@@ -19,7 +19,8 @@ process.on("message", async ({ command, cwd, args, env }) => {
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
   Object.assign(process.env, env);
   const exit = await runOnce();
-  await turn();
+  // Sockets close a moment after their connection.
+  for (let waits = 0; waits < 10 && leftovers() > before; waits++) await sleep(10);
   const [stdout, stderr] = [output.stdout.join(""), output.stderr.join("")];
   process.send({ exit, stdout, stderr, isDirty: leftovers() > before });
 });
