@@ -36,6 +36,16 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     advice: FIND_ACCOUNT,
   },
   {
+    id: "account.streams_not_created",
+    texts: ["lookup for stream create failed: %v"],
+    versions: ALL,
+    worry: "act",
+    title: "a server started without an account's streams",
+    meaning:
+      "It could not look up the account, most often because the account was expired. In a cluster these streams stay away after the renewal, on every version.",
+    advice: "Renew the account first, then relight heal ACCOUNT. Restart no server before that.",
+  },
+  {
     id: "account.expired",
     texts: ["Account JWT has expired", "Requested account [%s] has expired", "account expired"],
     versions: ALL,

@@ -123,6 +123,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
       "Error reading consumer metafile %q: %v",
       "Detected unsupported stream '%s > %s': %s",
       "Stream state checksum did not match",
+      "Stream state too short (",
     ],
     versions: ALL,
     worry: "act",
