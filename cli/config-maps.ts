@@ -1,4 +1,5 @@
 import { type Document, isScalar, LineCounter, type Pair, parseAllDocuments, type Scalar } from "yaml";
+import type { TextBegin } from "../lib/domain/advice/server-config/nats-config.ts";
 import { isJsonObject } from "../lib/domain/time/json.ts";
 import type { ConfigInput } from "../lib/usecases/reports/check-config.ts";
 
@@ -41,11 +42,11 @@ function mapsIn(document: Document): readonly (readonly Entry[])[] {
   });
 }
 
-/** Where the text of a block begins; of another scalar only its line is known. */
-function placeOf(value: Scalar, text: string, lines: LineCounter): { readonly line: number; readonly column: number } {
+/** Where the text of a block begins; of another scalar only its own place is known. */
+function placeOf(value: Scalar, text: string, lines: LineCounter): TextBegin {
   const [start] = value.range ?? [0];
-  const { line } = lines.linePos(start);
-  if (value.type !== "BLOCK_LITERAL") return { line, column: 1 };
+  const { line, col: column } = lines.linePos(start);
+  if (value.type !== "BLOCK_LITERAL") return { line, column, isOnePlace: true };
   const first = text.split("\n", line + 1)[line] ?? "";
   return { line: line + 1, column: 1 + (/^ */.exec(first)?.[0].length ?? 0) };
 }

@@ -8,15 +8,15 @@ export interface FoundFile {
   readonly named: boolean;
 }
 
-/** More are a mistake, such as `/`. */
-const MOST_FILES = 10_000;
+/** To look at more is a mistake, such as `/`. */
+const MOST_FILES = 100_000;
 const PATTERN = /[*?[{]/;
 
 /**
  * The files that names stand for, each once and in order: a file itself, a folder for the files in it and below whose
  * names match `inFolders`, a pattern (`conf/*.conf`, `**` for any folders) for what it matches. A name that is nothing
  * stays, so that whoever reads it says so; `-` stays, too.
- * @throws Error whose message follows the name: "has more than 10000 files"
+ * @throws Error whose message follows the name: "has more than 100000 files"
  */
 export function findFiles(names: readonly string[], inFolders: RegExp): readonly FoundFile[] {
   const found = names.flatMap((name) => filesOf(name, inFolders));
@@ -42,12 +42,14 @@ const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
 function walk(top: string, names: RegExp): readonly string[] {
   const files: string[] = [];
   const folders = [top];
+  let seen = 0;
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const item of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const item of readdirSync(folder, { withFileTypes: true })) {
+      seen += 1;
+      if (seen > MOST_FILES) throw new Error(`has more than ${MOST_FILES} files`);
       const path = join(folder, item.name);
       if (item.isDirectory() && !item.name.startsWith(".") && item.name !== "node_modules") folders.push(path);
       else if (names.test(item.name) && !isFolder(path)) files.push(path);
-      if (files.length > MOST_FILES) throw new Error(`has more than ${MOST_FILES} files`);
     }
   }
   return files.sort();

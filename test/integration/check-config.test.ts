@@ -394,6 +394,13 @@ describe("the command", () => {
       unchecked: [],
       exit: 2,
     });
+    const list = {
+      apiVersion: "v1",
+      kind: "List",
+      items: [{ kind: "ConfigMap", data: { "n.conf": `${HUB}\nport: "x` } }],
+    };
+    const json = await relightReads(JSON.stringify(list, null, 2), "check-config", "--json", "-");
+    expect(JSON.parse(json.stdout)).toMatchObject({ unchecked: [{ line: 8, column: 19 }] });
     const file = await write("none.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n");
     expect(await relight({ home: folder }, "check-config", file)).toMatchObject({
       exit: 3,

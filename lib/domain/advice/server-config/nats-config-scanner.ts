@@ -87,7 +87,8 @@ export class Scanner {
   }
 
   get position(): Position {
-    const { line, column } = this.#begin;
+    const { line, column, isOnePlace = false } = this.#begin;
+    if (isOnePlace) return { file: this.#file, line, column };
     return { file: this.#file, line: line + this.#line, column: column + this.#index - this.#lineStart };
   }
 

@@ -47,6 +47,8 @@ export interface TextBegin {
   readonly line: number;
   /** Of each line. */
   readonly column: number;
+  /** Whether all of the text stands in this place, as in one line of JSON. */
+  readonly isOnePlace?: boolean;
 }
 
 export type ParsedConfig =
