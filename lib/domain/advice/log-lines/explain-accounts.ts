@@ -37,7 +37,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
   },
   {
     id: "account.streams_not_created",
-    texts: ["lookup for stream create failed: %v"],
+    texts: ["lookup for stream create failed: %v", "lookup for consumer create failed: %v"],
     versions: ALL,
     worry: "act",
     title: "a server started without an account's streams",
