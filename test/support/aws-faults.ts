@@ -215,12 +215,13 @@ export async function swept(
     told.push((await bySchedule(twin)).kind);
     return fault.seen.count;
   })();
+  const isPaged = (times: number) => (): boolean => twin.receiver.pages.length >= pages + times;
+  // A page that is still in the queue when its incident ends is not sent.
+  if (told[0] === "failed") await waitFor("a page", isPaged(1));
   // Before the first sweep's job is done, so it may be queued twice.
   told.push((await bySchedule(twin)).kind);
   await twin.queues.idle();
-  const meant = isResolvable(one) ? 2 : 1;
-  const isPaged = (): boolean => twin.receiver.pages.length >= pages + meant;
-  if (told[0] === "failed") await waitFor("a page and its end", isPaged);
+  if (told[0] === "failed") await waitFor("a page and its end", isPaged(isResolvable(one) ? 2 : 1));
   told.push(...twin.receiver.pages.slice(pages).map(({ data }) => data.status));
   return { done: (pushes.get(account.accountId) ?? 0) - before, told, faults };
 }
