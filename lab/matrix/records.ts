@@ -57,6 +57,8 @@ export interface RelightSaid {
   readonly outcome: string;
   /** `step-down-leaders helped` */
   readonly rungs: readonly string[];
+  /** Why it stopped, or its error. */
+  readonly why?: string;
   /** Of the command itself. */
   readonly seconds: number;
   /** Where the judge says otherwise, confirmed by a second look. */

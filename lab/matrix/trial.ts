@@ -187,11 +187,12 @@ class World {
     const suspects = compare("healed", said, observed);
     if (suspects.length > 0) await pause(LOOKS_EVERY);
     const wrong = suspects.length === 0 ? [] : confirmed(suspects, compare("healed", said, await this.#judge()));
-    const { verdict, outcome, rungs = [], error } = said.answer;
+    const { verdict, outcome, rungs = [], error, why = error?.message } = said.answer;
     return {
       verdict: verdict ?? error?.code ?? "none",
       outcome: outcome ?? "none",
       rungs: rungs.map(({ rung, result }) => `${rung} ${result}`),
+      ...(why === undefined ? {} : { why }),
       seconds: said.seconds,
       wrong: [...faults, ...wrong.map(({ kind, what }) => `${kind}: ${what}`)],
     };

@@ -2,9 +2,10 @@ import { claimsInForce } from "../claims/claims-in-force.ts";
 import type { Operator } from "../claims/operator.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import type { Observation, ServerFacts } from "../observation/observation.ts";
-import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "../verdict/defects.ts";
+import { describeVersions, PANICS_AT_ELECTION } from "../verdict/defects.ts";
 import { finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
+import { survivesElection } from "./tried/tried.ts";
 
 /** Warns before it happens: on some versions a restart while the account is expired leads to panics. */
 export function restartFindings(

@@ -3,7 +3,8 @@ import { type MetaGroup, quorumProblems } from "../observation/meta-group.ts";
 import type { HostedStream, Probe, ServerFacts } from "../observation/observation.ts";
 import { isYoung } from "../observation/still-there.ts";
 import type { EpochMillis } from "../time/time.ts";
-import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "../verdict/defects.ts";
+import { describeVersions, PANICS_AT_ELECTION } from "../verdict/defects.ts";
+import { survivesElection } from "./tried/tried.ts";
 
 /** Everything that must be known before a server restart. */
 export interface RestartEvidence {

@@ -5,7 +5,6 @@ import { tierEntries } from "../limits/tier-entries.ts";
 import { type DirectToggles, directToggles, updateDanger } from "../observation/direct-gets.ts";
 import { missedConsumers, restorations } from "../observation/forgotten.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
-import { isTouchProved, TOUCH_PROVED } from "../verdict/defects.ts";
 import { hasFinding } from "../verdict/verdict.ts";
 import { emptiesByRestart, emptiesByToggle } from "./emptied.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
@@ -27,6 +26,7 @@ import {
   nameOfGroup,
   silencedMirrorGroups,
 } from "./step-down.ts";
+import { UPDATE, untried, updateObjection } from "./tried/tried.ts";
 
 const PUSH_AGAIN: Rung = {
   id: "push-again",
@@ -131,16 +131,16 @@ const TOUCH_METADATA: Rung = {
   targets: ({ observation, memorySeen }) => touches(observation, memorySeen, "").flatMap(namesOfChange),
   helps: ({ observation, memorySeen }) =>
     touches(observation, memorySeen, "").length > 0
-      ? "each server then recreates what it lost in a restart while the account was expired"
+      ? [
+          "each server then recreates what it lost in a restart while the account was expired",
+          ...untriedOf(observation),
+        ].join("; ")
       : undefined,
   forbids: (situation) => {
     const unanswered = cannotAsk(situation);
     if (unanswered !== undefined) return unanswered;
     const { observation, memorySeen } = situation;
-    const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
-    if (unproved.length === 0) return exceeds(observation, touches(observation, memorySeen, ""));
-    const names = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
-    return `these servers may not survive it: ${names}; ${TOUCH_PROVED.why}`;
+    return updateObjection(observation.servers) ?? exceeds(observation, touches(observation, memorySeen, ""));
   },
 };
 
@@ -217,6 +217,13 @@ export const LADDER: readonly Rung[] = [
   ENTER_TIERS,
   RESTART_SERVERS,
 ];
+
+/** The servers' versions on which nobody tried a touch; for people. */
+const untriedOf = ({ servers }: Observation): readonly string[] =>
+  untried(
+    UPDATE,
+    servers.map(({ version }) => version),
+  );
 
 /** Why everything is refused; undefined if something is possible. */
 function allRefused({ possible, refused }: ScaleUps | DirectToggles): string | undefined {

@@ -1,5 +1,6 @@
 import { hasLostNodes, type Reconfiguration } from "../ladder/reconfiguration.ts";
-import { directTogglesOn, isTouchProved, TOUCH_PROVED } from "../verdict/defects.ts";
+import { updateObjection } from "../ladder/tried/tried.ts";
+import { directTogglesOn } from "../verdict/defects.ts";
 import { failedProbe, finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
 import { isDeaf } from "./deafness.ts";
@@ -101,8 +102,8 @@ function lacksDirect({ directGets }: StreamFacts): boolean {
 }
 
 /**
- * Why no configuration may be updated; undefined if it may. Servers that hold something without its Raft node panic at
- * updates before 2.12.8 and 2.14.0.
+ * Why no configuration may be updated; undefined if it may. Some versions panic at an update of something without its
+ * Raft node.
  * @param updated the names of the streams that would be updated; all of them if absent
  */
 export function updateDanger(observation: Observation, updated?: readonly string[]): string | undefined {
@@ -110,11 +111,9 @@ export function updateDanger(observation: Observation, updated?: readonly string
     (stream) => hasLostNodes(stream) && (updated?.includes(stream.name) ?? true),
   );
   if (damaged.length === 0) return undefined;
-  const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
-  if (unproved.length === 0) return undefined;
-  const names = damaged.map(({ name }) => name).join(", ");
-  const servers = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
-  return `${names} lost Raft nodes, and ${servers} may not survive an update; ${TOUCH_PROVED.why}`;
+  const objection = updateObjection(observation.servers);
+  if (objection === undefined) return undefined;
+  return `${damaged.map(({ name }) => name).join(", ")} lost Raft nodes, and ${objection}`;
 }
 
 /**

@@ -84,20 +84,8 @@ export const keepsEphemerals = (version: string): boolean => satisfies(version, 
  */
 export const keepsParity = (version: string): boolean => satisfies(version, ">=2.10.0", { loose: true });
 
-/** The issue of {@link survivesElection}. */
+/** The issue of panics at elections of the meta leader. */
 export const PANICS_AT_ELECTION = "#5700";
-
-/**
- * Whether a server that restarted while an account was expired survives an election of the meta leader. Up to 2.10.22 the
- * new leader sends a snapshot to all others, and since 2.10.16 a damaged server then panics (#5454, #5700). Tested: panics
- * on 2.10.17 and 2.10.20, at once or within seconds; not on 2.9.10, 2.9.25, 2.10.0, 2.10.10, nor from 2.10.23 on.
- * Untested versions in between, and versions that can't be parsed, count as panicking.
- */
-export const survivesElection = (version: string): boolean =>
-  satisfies(version, "<=2.10.10 || >=2.10.23 <2.11.0-0 || >=2.11.0", {
-    loose: true,
-    includePrerelease: true,
-  });
 
 /** "2.10.20 (s1, s2)" */
 export function describeVersions(servers: readonly { readonly name: string; readonly version: string }[]): string {
@@ -127,18 +115,3 @@ export const sumsStreamLimit = (version: string): boolean =>
 /** Whether a server reports the Raft groups of its streams and consumers (in the source of 2.9.25, not of 2.9.10). */
 export const reportsRaftGroups = (version: string): boolean =>
   satisfies(version, ">=2.9.25", { loose: true, includePrerelease: true });
-
-/**
- * Versions on which a configuration update revives a stream without its Raft node. Others panic:
- * `processClusterUpdateStream` read the stream's assignment before it was set (nil pointer in `startClusterSubs`). Fixed
- * in 2.12.8 and 2.14.0 ("Must run before startClusterSubs reads mset.sa.Sync"). Tested: revived on 2.12.15, 2.14.0, 2.14.9
- * and 2.15.1; panicked on 2.10.27, 2.11.2, 2.11.17 and 2.12.1.
- */
-export const TOUCH_PROVED = {
-  range: ">=2.12.8 <2.13.0-0 || >=2.14.0 <2.16.0-0",
-  why: "before 2.12.8 and 2.14.0 an update makes them panic",
-} as const;
-
-export function isTouchProved(version: string): boolean {
-  return satisfies(version, TOUCH_PROVED.range, { loose: true });
-}
