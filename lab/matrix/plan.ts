@@ -79,14 +79,19 @@ export interface Trial {
   readonly kind: WorldKind;
 }
 
-/** The trials of these versions in the kinds whose names contain one of the words, the most important kinds first. */
+/** Whether a kind is meant: by its name, or by a part of it that is no other kind's name. */
+function isMeant(kind: WorldKind, word: string): boolean {
+  const name = nameOfKind(kind);
+  return name === word || (name.includes(word) && !KINDS.some((other) => nameOfKind(other) === word));
+}
+
+/** The trials of these versions in the kinds that one of the words means, the most important kinds first. */
 export function trialsOf(versions: readonly string[], words: readonly string[]): readonly Trial[] {
-  return KINDS.filter((kind) => words.length === 0 || words.some((word) => nameOfKind(kind).includes(word))).flatMap(
-    (kind) =>
-      versions
-        .filter((version) => kind.topology === "cluster" || !version.includes("+"))
-        .filter((version) => kind.only === undefined || words.length > 0 || kind.only.includes(version))
-        .map((version) => ({ version, kind })),
+  return KINDS.filter((kind) => words.length === 0 || words.some((word) => isMeant(kind, word))).flatMap((kind) =>
+    versions
+      .filter((version) => kind.topology === "cluster" || !version.includes("+"))
+      .filter((version) => kind.only === undefined || words.length > 0 || kind.only.includes(version))
+      .map((version) => ({ version, kind })),
   );
 }
 

@@ -59,6 +59,8 @@ export interface RelightSaid {
   readonly rungs: readonly string[];
   /** Why it stopped, or its error. */
   readonly why?: string;
+  /** The codes of its findings, and what they are about. */
+  readonly findings?: readonly string[];
   /** Of the command itself. */
   readonly seconds: number;
   /** Where the judge says otherwise, confirmed by a second look. */

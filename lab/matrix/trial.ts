@@ -187,12 +187,13 @@ class World {
     const suspects = compare("healed", said, observed);
     if (suspects.length > 0) await pause(LOOKS_EVERY);
     const wrong = suspects.length === 0 ? [] : confirmed(suspects, compare("healed", said, await this.#judge()));
-    const { verdict, outcome, rungs = [], error, why = error?.message } = said.answer;
+    const { verdict, outcome, rungs = [], findings = [], error, why = error?.message } = said.answer;
     return {
       verdict: verdict ?? error?.code ?? "none",
       outcome: outcome ?? "none",
       rungs: rungs.map(({ rung, result }) => `${rung} ${result}`),
       ...(why === undefined ? {} : { why }),
+      ...(findings.length === 0 ? {} : { findings: findings.map(({ code, message }) => `${code}: ${message}`) }),
       seconds: said.seconds,
       wrong: [...faults, ...wrong.map(({ kind, what }) => `${kind}: ${what}`)],
     };

@@ -49,6 +49,13 @@ export async function lookOnce(context: Context, account: AccountId): Promise<Lo
   return (await lookAt(context, account, false)).look;
 }
 
+/**
+ * What servers hold of the account and report to the system account, without the account's own view: dead streams answer
+ * nothing there, so each of its looks takes seconds while they are dead.
+ */
+export const lookAtHeld = ({ probes, settingsOf }: Context, account: AccountId): Promise<Observation> =>
+  probes.observe(account, undefined, expectationsOf(settingsOf(account)), false);
+
 /** Checks at each call, and returns what earlier checks confirm. The first check counts as it is. */
 export type LookAgain = () => Promise<AgreedLook>;
 

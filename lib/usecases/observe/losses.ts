@@ -17,7 +17,7 @@ import type { Deletions } from "../../ports/cluster.ts";
 import { type Context, mayLose, type RunningJob, record } from "../context/context.ts";
 import { waitUntil } from "../context/wait-until.ts";
 import { memoryOf } from "../journal/remembered.ts";
-import { type Look, lookOnce } from "./look.ts";
+import { type Look, lookAtHeld, lookOnce } from "./look.ts";
 
 /** With any of these findings, servers may not report all streams. */
 const UNTOLD: readonly FindingCode[] = ["remedy.unfinished", "account.expired", "jetstream.not_enabled"];
@@ -43,7 +43,7 @@ export async function beginBaseline(
   const deletions = await context.probes.deletions(account);
   // Without readable streams there is nothing to compare.
   if (!observation.streams.ok) return { streams: [], memorySeen: [], deletions };
-  const now = (await lookOnce(context, account)).observation;
+  const now = await lookAtHeld(context, account);
   const streams = sketchOf(observation.streams.value);
   return { streams: now.streams.ok ? stillThere(streams, now) : streams, memorySeen, deletions };
 }

@@ -14,7 +14,7 @@ import { waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
-import { lookOnce } from "../observe/look.ts";
+import { lookAtHeld } from "../observe/look.ts";
 
 /** The assumed speed at which a new replica copies a stream: bytes per millisecond, that is 5 MB/s. */
 const COPIED_PER_MS = 5_000;
@@ -59,7 +59,7 @@ async function reconfigureSome(
     await meanwhile();
   } catch (thrown) {
     // Restore the configurations after any error. If that fails too, throw that error instead; the entry stays open.
-    await restoreAfterError(context, job, changes, (await lookOnce(context, job.account)).observation);
+    await restoreAfterError(context, job, changes, await lookAtHeld(context, job.account));
     throw thrown;
   }
   await restore(context, job, changes);
@@ -123,7 +123,7 @@ function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObje
  * @throws RelightError `assets.not_configured` if an update would make servers panic, or a server refuses it
  */
 async function restore(context: Context, job: RunningJob, changes: readonly Reconfiguration[]): Promise<void> {
-  const { observation } = await lookOnce(context, job.account);
+  const observation = await lookAtHeld(context, job.account);
   // Restore undamaged streams even if others are damaged; otherwise one damaged stream would block all.
   const names = changes.map(({ stream }) => stream);
   const danger = updateDanger(observation, names);
@@ -145,7 +145,7 @@ async function restore(context: Context, job: RunningJob, changes: readonly Reco
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
   const open = openReconfigurations(await memoryOf(context.journal, job.account), provedBy(context));
   if (open.length === 0 || (await isDeletedNow(context, job))) return [];
-  const { observation } = await lookOnce(context, job.account);
+  const observation = await lookAtHeld(context, job.account);
   const changed = open.filter((change) => !isAsBefore(observation, change));
   // That job crashed before its first change.
   for (const { stream } of open.filter((change) => !changed.includes(change)))
@@ -190,7 +190,7 @@ async function waitUntilReady(
   let why: readonly string[] = [];
   let bytes = 0;
   const areReady = async (): Promise<boolean> => {
-    const { streams } = (await lookOnce(context, account)).observation;
+    const { streams } = await lookAtHeld(context, account);
     const found = new Map((streams.ok ? streams.value : []).map((stream) => [stream.name, stream]));
     const waiting = wanted.filter((one) => {
       const stream = found.get(one.stream);

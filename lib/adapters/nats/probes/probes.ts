@@ -98,6 +98,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const holdings = found.ok
       ? {
           held: holdingsOf(found.value),
+          nodeless: nodelessOf(found.value),
           heldNow: () => holdingsNow(settings, account, within(able, domain)),
           away: awayIn(group, facts),
         }
@@ -178,6 +179,9 @@ async function accountsOn({ connection, timeout }: ProbeSettings, { id }: Server
   const answer = readJson(await ask(connection, `$SYS.REQ.SERVER.${id}.ACCOUNTZ`, "", timeout));
   return (readData(accountz, answer, "ACCOUNTZ").accounts ?? []).filter(isAccountId);
 }
+
+const nodelessOf = (streams: readonly StreamFacts[]): ReadonlySet<string> =>
+  new Set(streams.filter(({ nodeMissingOn }) => nodeMissingOn.length > 0).map(({ name }) => name));
 
 /** Whether members of the meta group are away, and whether its leader has given up on all of them. */
 function awayIn(meta: Probe<MetaGroup | undefined>, servers: readonly ServerFacts[]): "none" | "given-up" | "silent" {

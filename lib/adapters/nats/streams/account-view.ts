@@ -42,7 +42,7 @@ const INFO_TIMEOUT = millis(2_000);
 export interface Wanted {
   readonly questions: readonly DomainQuestion[];
   /** What servers hold of the account; undefined if unknown. */
-  readonly holdings: Omit<UnheldInquiry, "consumers"> | undefined;
+  readonly holdings: (Omit<UnheldInquiry, "consumers"> & { readonly nodeless: ReadonlySet<string> }) | undefined;
 }
 
 /** Observes JetStream as the account's own clients see it, through a short-lived user. */
@@ -125,6 +125,7 @@ async function view(
     failuresOf(
       manager,
       listed.filter((name) => mayAnswer(name, holdings)),
+      new Set(listed.filter((name) => holdings && (!holdings.held.has(name) || holdings.nodeless.has(name)))),
       () => streamNames({ connection, timeout }),
     ),
   ]);
@@ -180,14 +181,20 @@ function roomOf({ memory, storage, streams, limits }: JetStreamUsageAccountLimit
   };
 }
 
-/** Streams whose requests failed. A listed stream that is not found may have been deleted meanwhile, so list them again. */
+/**
+ * Streams whose requests failed. A listed stream that is not found may have been deleted meanwhile, so list them again.
+ * @param silent streams that no server holds, or without a Raft node: their silence is no surprise, so they are asked once
+ */
 async function failuresOf(
   manager: JetStreamManager,
   listed: readonly string[],
+  silent: ReadonlySet<string>,
   listAgain: () => Promise<ReadonlySet<string>>,
 ): Promise<AccountView["failing"]> {
   const ask = async (names: readonly string[]): Promise<AccountView["failing"]> => {
-    const failures = await pMap(names, (name) => failureOf(manager, name), { concurrency: INFOS_AT_ONCE });
+    const failures = await pMap(names, (name) => failureOf(manager, name, silent.has(name)), {
+      concurrency: INFOS_AT_ONCE,
+    });
     return failures.filter((failure) => failure !== undefined);
   };
   const failing = await ask(listed);
@@ -201,9 +208,10 @@ async function failuresOf(
 async function failureOf(
   manager: JetStreamManager,
   stream: string,
+  isSilent: boolean,
 ): Promise<AccountView["failing"][number] | undefined> {
   try {
-    await askTwice(() => manager.streams.info(stream), isLate);
+    await askTwice(() => manager.streams.info(stream), isSilent ? isNever : isLate);
     return undefined;
   } catch (error) {
     const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;

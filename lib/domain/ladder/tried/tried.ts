@@ -31,6 +31,7 @@ export interface Practice {
 }
 
 const survived = (tried: number): Outcome => ({ tried, panicked: 0 });
+const panicked = (tried: number, often = tried): Outcome => ({ tried, panicked: often });
 
 /** A configuration update of a stream without its Raft node, which revives it if the server survives. */
 export const UPDATE: Practice = {
@@ -46,24 +47,27 @@ export const UPDATE: Practice = {
       range: ">=2.9.25 <2.10.16",
       isSafe: true,
       why: "the code that panics came with #5454",
-      outcomes: {
-        "2.9.25": survived(1),
-        "2.10.0": survived(1),
-        "2.10.10": survived(1),
-        "2.10.14": survived(1),
-      },
+      outcomes: { "2.9.25": survived(3), "2.10.0": survived(3), "2.10.10": survived(2), "2.10.14": survived(3) },
     },
     {
       range: ">=2.10.16 <2.12.8 || >=2.13.0-0 <2.14.0",
       isSafe: false,
       why: "it panics, because startClusterSubs reads the stream's assignment before it is set (#5454, #7229)",
-      outcomes: {},
+      outcomes: {
+        "2.10.16": panicked(1),
+        "2.10.20": panicked(1),
+        "2.10.22": panicked(1),
+        "2.10.23": panicked(1),
+        "2.10.27": panicked(1),
+        "2.11.2": panicked(1),
+        "2.12.5": panicked(1),
+      },
     },
     {
       range: ">=2.12.8 <2.13.0-0 || >=2.14.0 <2.16.0-0",
       isSafe: true,
       why: "#8049 sets the assignment first",
-      outcomes: {},
+      outcomes: { "2.12.8": survived(1), "2.15.2": survived(1) },
     },
   ],
 };
