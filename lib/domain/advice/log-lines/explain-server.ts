@@ -168,7 +168,7 @@ export const SERVER_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "a server crashed",
     meaning:
-      "A bug in the server. 2.10.16 to 2.12.5 crash like this if a stream is updated that lost its Raft node in a restart.",
+      "A bug in the server. 2.10.16 to 2.12.7 crash like this if a stream is updated that lost its Raft node in a restart.",
     advice: "Keep the log, upgrade, and update no streams until relight verify ACCOUNT reports them healthy.",
   },
   {

@@ -67,7 +67,15 @@ export const UPDATE: Practice = {
       range: ">=2.12.8 <2.13.0-0 || >=2.14.0 <2.16.0-0",
       isSafe: true,
       why: "#8049 sets the assignment first",
-      outcomes: { "2.12.8": survived(1), "2.15.2": survived(1) },
+      outcomes: {
+        "2.12.8": survived(1),
+        "2.12.14": survived(1),
+        "2.14.0": survived(1),
+        "2.14.4": survived(1),
+        "2.14.9": survived(1),
+        "2.15.1": survived(2),
+        "2.15.2": survived(1),
+      },
     },
   ],
 };
