@@ -50,6 +50,9 @@ const part = (name: string, tries: readonly Try[]): string => new Map(partsOf(tr
 describe("a table of the page", () => {
   const healed = { verdict: "healthy", outcome: "healed", rungs: ["touch-metadata helped"], seconds: 30.2, wrong: [] };
 
+  const refused = { ...healed, verdict: "dead", outcome: "refused", rungs: ["touch-metadata refused"] };
+  const failed = { ...healed, verdict: "assets.not_settled", outcome: "none", rungs: [] };
+
   test.each<[string, string, Partial<Try>]>([
     ["a remedy that helps, with its time", "revives 1 of 1, 12 s", { steps: [step("touch")] }],
     [
@@ -61,6 +64,16 @@ describe("a table of the page", () => {
     ["no help", "no help 1 of 1", { steps: [step("touch", { dead: ["A", "B"] })] }],
     ["half a help", "leaves 1 dead 1 of 1", { steps: [step("touch", { dead: ["A"] })] }],
     ["harm", "**destroys** 1 of 1", { steps: [step("touch", { dead: ["A", "B", "C"], harmed: ["C"] })] }],
+    [
+      "that Relight refused, even if something else stopped meanwhile",
+      "refuses 1 of 1",
+      { steps: [step("relight", { relight: refused, dead: ["A", "B", "C", "D"], harmed: ["D"] })] },
+    ],
+    [
+      "an error of Relight",
+      "fails (assets.not_settled) 1 of 1",
+      { steps: [step("relight", { relight: failed, dead: ["A"] })] },
+    ],
     ["panics before any remedy", "**panics by themselves**, 1 of 1", { panics: 1 }],
     ["what did not die", "nothing, 1 of 1", { dead: [] }],
   ])("says %s", (_, text, more) => {

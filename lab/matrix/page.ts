@@ -157,9 +157,10 @@ function cellOf(rung: RungName, tries: readonly Try[]): string {
 /** One word for what a remedy did. */
 function resultOf({ panics, harmed, dead, relight }: Step, before: readonly string[]): string {
   if (panics > 0) return "**panics**";
-  if (harmed.length > 0 && dead.length >= before.length) return "**destroys**";
   if (dead.length === 0) return "revives";
-  if (relight?.rungs.every((rung) => rung.endsWith("refused"))) return "refuses";
+  if (relight?.outcome === "none") return `fails (${relight.verdict})`;
+  if (relight?.outcome === "refused") return "refuses";
+  if (harmed.length > 0 && dead.length >= before.length) return "**destroys**";
   return dead.length < before.length / 2 ? `leaves ${dead.length} dead` : "no help";
 }
 

@@ -68,13 +68,13 @@ export const UPDATE: Practice = {
       isSafe: true,
       why: "#8049 sets the assignment first",
       outcomes: {
-        "2.12.8": survived(1),
+        "2.12.8": survived(2),
         "2.12.14": survived(1),
         "2.14.0": survived(1),
         "2.14.4": survived(1),
         "2.14.9": survived(1),
         "2.15.1": survived(2),
-        "2.15.2": survived(1),
+        "2.15.2": survived(2),
       },
     },
   ],
@@ -84,7 +84,12 @@ export const UPDATE: Practice = {
 export const ELECTION: Practice = {
   countsPreReleases: true,
   stretches: [
-    { range: "<=2.10.10", isSafe: true, why: "the code that panics came with #5454", outcomes: {} },
+    {
+      range: "<=2.10.10 || 2.10.14",
+      isSafe: true,
+      why: "the code that panics came with #5454",
+      outcomes: { "2.10.14": survived(1) },
+    },
     {
       range: ">=2.10.16 <2.10.23",
       isSafe: false,
