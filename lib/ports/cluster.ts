@@ -11,6 +11,7 @@ import type {
   ServerFacts,
 } from "../domain/observation/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "../domain/observation/server-health.ts";
+import type { ServerCheckup } from "../domain/observation/vitals.ts";
 import type { EpochMillis } from "../domain/time/time.ts";
 import type { ClusterEvent } from "../domain/watch/watch.ts";
 import type { Assets } from "./remedies.ts";
@@ -46,6 +47,8 @@ export interface Probes {
   deletions(account: AccountId): Promise<Deletions>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
   trust(): Promise<readonly ServerTrust[]>;
+  /** How busy each server is, and its leafnode connections. A server that does not answer is part of the answer. */
+  checkup(): Promise<readonly ServerCheckup[]>;
   /** The JetStream capacity of each server, and how much is reserved. */
   capacity(): Promise<Probe<readonly ServerCapacity[]>>;
 }

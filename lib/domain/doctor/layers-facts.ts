@@ -1,4 +1,5 @@
 import type { AccountId } from "../claims/account.ts";
+import type { ClaimsDocument } from "../claims/claims.ts";
 import type { MetaGroup } from "../observation/meta-group.ts";
 import type { Observation, Probe } from "../observation/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "../observation/server-health.ts";
@@ -43,6 +44,8 @@ export interface AccountHealth {
   readonly name: string;
   readonly observation: Observation;
   readonly verdict: Verdict;
+  /** The claims in force; absent if unknown. */
+  readonly claims?: ClaimsDocument;
 }
 
 /** Everything that one check of a cluster observed. */

@@ -1,8 +1,9 @@
 import { type AccountId, isAccountId } from "../claims/account.ts";
 import type { AccountClaims } from "../claims/claims.ts";
 import { readPayload } from "../claims/jwt-text.ts";
+import { exportFor, importsOf, isFetched, isRevoked, signingKeys } from "../claims/shares.ts";
 import { defined } from "../time/defined.ts";
-import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
+import { isJsonObject, type JsonObject } from "../time/json.ts";
 import { epochSeconds, toMillis } from "../time/time.ts";
 import type { Ending } from "./expiring.ts";
 
@@ -55,10 +56,10 @@ export interface Activation {
 }
 
 /** The activation tokens in an account's imports. Tokens that are URLs are ignored. */
-export function activationsOf({ nats }: AccountClaims): readonly Activation[] {
-  return objects(nats["imports"]).flatMap(({ account, subject, token }) => {
-    if (typeof token !== "string" || token === "" || /^\w+:\/\//.test(token)) return [];
-    return [{ exporter: String(account), subject: String(subject), payload: readPayload(token) }];
+export function activationsOf(claims: AccountClaims): readonly Activation[] {
+  return importsOf(claims).flatMap(({ exporter, subject, token }) => {
+    if (token === "" || isFetched(token)) return [];
+    return [{ exporter, subject, payload: readPayload(token) }];
   });
 }
 
@@ -92,37 +93,9 @@ export function unseenActivation(
 
 function faultOf(importer: AccountId, payload: JsonObject, exporter: AccountClaims): string | undefined {
   const nats = isJsonObject(payload["nats"]) ? payload["nats"] : {};
-  const subject = String(nats["subject"]);
-  const offered = objects(exporter.nats["exports"]).find(
-    (entry) => covers(String(entry["subject"]), subject) && entry["type"] === nats["kind"],
-  );
+  const offered = exportFor(exporter, String(nats["subject"]), String(nats["kind"]));
   if (offered === undefined) return "its exporter no longer exports this subject";
   const keys = [exporter.sub, ...signingKeys(exporter)];
   if (!keys.includes(String(payload["iss"]))) return "its signing key is no longer one of its exporter's";
-  const revoked = isJsonObject(offered["revocations"]) ? offered["revocations"] : {};
-  const until = Math.max(...[importer, "*"].map((key) => Number(revoked[key] ?? 0)));
-  return until > 0 && Number(payload["iat"]) <= until ? "its exporter revoked it" : undefined;
-}
-
-/** Plain keys, and scoped ones, which are objects with a `key`. */
-function signingKeys({ nats }: AccountClaims): readonly string[] {
-  const keys = nats["signing_keys"];
-  if (!Array.isArray(keys)) return [];
-  return keys.map((key: Json) => (isJsonObject(key) ? String(key["key"]) : String(key)));
-}
-
-/** Whether `pattern` matches everything that `subject` matches; both may have wildcards. */
-export function covers(pattern: string, subject: string): boolean {
-  const [wanted, given] = [pattern.split("."), subject.split(".")];
-  for (const [index, token] of wanted.entries()) {
-    if (token === ">") return given.length > index;
-    const other = given[index];
-    if (other === undefined || other === ">") return false;
-    if (token !== "*" && token !== other) return false;
-  }
-  return wanted.length === given.length;
-}
-
-function objects(list: Json | undefined): readonly JsonObject[] {
-  return Array.isArray(list) ? list.filter(isJsonObject) : [];
+  return isRevoked(offered, importer, Number(payload["iat"])) ? "its exporter revoked it" : undefined;
 }

@@ -52,6 +52,8 @@ export type RunningAccount =
       readonly appliedAt?: EpochMillis;
       /** The account's connections to this server; absent if not reported. */
       readonly connections?: ConnectionCount;
+      /** The server could not bring everything in the claims into force, such as an import (`complete: false`). */
+      readonly incomplete?: true;
     };
 
 /** A stream's messages and sequences. */
@@ -153,7 +155,21 @@ export interface ConsumerFacts {
   readonly created?: string;
   /** The stream sequence up to which all messages are acknowledged. */
   readonly ackFloor: number;
+  /** How its deliveries go, according to its leader; absent if the leader did not say. */
+  readonly deliveries?: Deliveries;
   readonly config: JsonObject;
+}
+
+/** A consumer's deliveries at one moment. */
+export interface Deliveries {
+  /** Messages that were delivered and not acknowledged yet. */
+  readonly ackPending: number;
+  /** How many of them were delivered more than once. */
+  readonly redelivered: number;
+  /** Pull requests that wait for messages. */
+  readonly waiting: number;
+  /** Whether somebody subscribes to a push consumer. */
+  readonly bound: boolean;
 }
 
 /** A consumer that is unreachable although a server has all its data on disk. */

@@ -25,6 +25,7 @@ export const PROBES_NEED: Needs<Probes> = {
   deletions: "look",
   trust: "look",
   capacity: "look",
+  checkup: "look",
 };
 
 export const ASSETS_NEED: Needs<Assets> = {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { readPayload } from "../../../lib/domain/claims/jwt-text.ts";
+import { covers } from "../../../lib/domain/claims/shares.ts";
 import { byUrgency, type Ending, expiringJson, judge } from "../../../lib/domain/expiry/expiring.ts";
 import {
   activationEnding,
   activationsOf,
-  covers,
   endingOf,
   tokenOfCredentials,
 } from "../../../lib/domain/expiry/expiring-tokens.ts";

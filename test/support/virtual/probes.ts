@@ -144,6 +144,10 @@ export function virtualProbes(
       await link.ask();
       return link.known.map(({ name }) => ({ server: name, operators: [machines.operator] }));
     },
+    checkup: async () => {
+      await link.ask();
+      return [];
+    },
     capacity: () =>
       probe(async () => {
         const able = link.known.filter(({ jetstream }) => jetstream);

@@ -68,11 +68,54 @@ export const varz = z.looseObject({
   config_load_time: z.string().optional(),
 });
 
+const bytes = z.number().default(0);
+/** Counters of connections by kind; reported since 2.10. */
+const slowConsumers = z.looseObject({ clients: bytes, routes: bytes, gateways: bytes, leafs: bytes }).optional();
+/** The parts of VARZ that say how busy a server is. */
+export const varzVitals = z.looseObject({
+  connections: z.number().default(0),
+  max_connections: z.number().default(0),
+  max_payload: z.number(),
+  cpu: z.number().default(0),
+  cores: z.number().default(1),
+  gomaxprocs: z.number().optional(),
+  mem: z.number().default(0),
+  gomemlimit: z.number().optional(),
+  slow_consumers: z.number().default(0),
+  slow_consumer_stats: slowConsumers,
+  leafnodes: z.number().default(0),
+  jetstream: z
+    .looseObject({
+      config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }).optional(),
+      stats: z
+        .looseObject({
+          memory: bytes,
+          storage: bytes,
+          reserved_memory: bytes,
+          reserved_storage: bytes,
+          ha_assets: z.number().default(0),
+          api: z
+            .looseObject({
+              total: z.number().default(0),
+              errors: z.number().default(0),
+              inflight: z.number().default(0),
+            })
+            .optional(),
+        })
+        .optional(),
+      meta: z.looseObject({ pending: z.number().default(0) }).nullish(),
+    })
+    .default({}),
+});
+export type VarzVitals = z.infer<typeof varzVitals>;
+
 export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),
   jetstream_enabled: z.boolean().default(false),
   client_connections: z.number().optional(),
   leafnode_connections: z.number().default(0),
+  /** False if the server could not bring something of the claims into force, such as an import. */
+  complete: z.boolean().optional(),
   /** When the server began to run the claims. */
   update_time: z.string().optional(),
   jwt: z.string().optional(),
@@ -111,6 +154,11 @@ const consumerDetail = z.looseObject({
   created: z.string().optional(),
   cluster: group,
   config: z.looseObject({ durable_name: z.string().optional(), mem_storage: z.boolean().default(false) }),
+  num_ack_pending: z.number().optional(),
+  num_redelivered: z.number().optional(),
+  num_waiting: z.number().optional(),
+  /** Absent, too, if nobody subscribes. */
+  push_bound: z.boolean().optional(),
   ack_floor: z.looseObject({ stream_seq: z.number() }).default({ stream_seq: 0 }),
 });
 
@@ -215,6 +263,8 @@ const leafDetail = z.looseObject({
   account: z.string(),
   name: z.string().optional(),
   is_spoke: z.boolean().default(false),
+  /** A duration as Go writes it, such as `1.2ms`. */
+  rtt: z.string().optional(),
 });
 export type LeafDetail = z.infer<typeof leafDetail>;
 

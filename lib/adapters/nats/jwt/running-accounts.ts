@@ -72,10 +72,11 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
   if (!own.ok) return { server: server.name, expired, problem: own.message };
   const decoded = info.decoded_jwt === undefined ? {} : { decoded: info.decoded_jwt as JsonObject };
   const { document, signatureValid } = own.value;
-  const { client_connections: clients, leafnode_connections: leafnodes } = info;
+  const { client_connections: clients, leafnode_connections: leafnodes, complete } = info;
   const counted = clients === undefined ? {} : { connections: { clients, leafnodes } };
   const appliedAt = Date.parse(info.update_time ?? "");
   const applied = Number.isNaN(appliedAt) ? {} : { appliedAt: epochMillis(appliedAt) };
   const facts = { server: server.name, loaded: true, expired, jetstream } as const;
-  return { ...facts, document, signatureValid, ...decoded, ...applied, ...counted };
+  const incomplete = complete === false ? { incomplete: true as const } : {};
+  return { ...facts, document, signatureValid, ...decoded, ...applied, ...counted, ...incomplete };
 }

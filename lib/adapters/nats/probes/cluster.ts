@@ -48,6 +48,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       accounts: () => current.probes.accounts(),
       hosted: (withConsumers) => current.probes.hosted(withConsumers),
       capacity: () => current.probes.capacity(),
+      checkup: () => current.probes.checkup(),
       trust: () => current.probes.trust(),
       observe: (...order) => current.probes.observe(...order),
       deletions: (account) => listener.listen(account),

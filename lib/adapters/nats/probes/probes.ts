@@ -38,6 +38,7 @@ import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { leafConnections } from "./leafs.ts";
 import { metaGroup } from "./meta-group.ts";
+import { serversCheckup } from "./vitals.ts";
 
 export interface ProbeSettings {
   readonly connection: NatsConnection;
@@ -168,7 +169,9 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
   const trust: Probes["trust"] = async () =>
     serversTrust(settings.connection, settings.timeout, await settings.servers());
 
-  return { servers, meta, health, observe, accounts, hosted, trust, capacity };
+  const checkup: Probes["checkup"] = async () => serversCheckup(settings, await servers());
+
+  return { servers, meta, health, observe, accounts, hosted, trust, capacity, checkup };
 }
 
 /**

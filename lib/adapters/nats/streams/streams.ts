@@ -2,7 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { nameOfGroup } from "../../../domain/ladder/step-down.ts";
-import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
+import type { ConsumerFacts, Deliveries, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
@@ -262,6 +262,14 @@ function consumerFacts(
     peers: peersOf(consumer),
     nodeMissingOn,
     ackFloor: consumer.detail.ack_floor.stream_seq,
+    ...(leader === consumer.server ? defined({ deliveries: deliveriesOf(consumer.detail) }) : {}),
     heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
   };
+}
+
+/** Followers count differently, so only a leader's report is meant. */
+function deliveriesOf(detail: ConsumerDetail): Deliveries | undefined {
+  const { num_ack_pending: ackPending, num_redelivered: redelivered = 0, num_waiting: waiting = 0 } = detail;
+  if (ackPending === undefined) return undefined;
+  return { ackPending, redelivered, waiting, bound: detail.push_bound === true };
 }
