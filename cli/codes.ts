@@ -1,5 +1,6 @@
 import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
+import { CHECKS, type CheckKind } from "../lib/domain/doctor/check-codes.ts";
 import { REFUSALS } from "../lib/domain/gate/gate.ts";
 import { CLASS_TEXTS } from "../lib/domain/incidents/classes.ts";
 import { LADDER } from "../lib/domain/ladder/rungs.ts";
@@ -48,6 +49,14 @@ export const CODES: readonly CodeText[] = [
       ["advice", `It does not change the verdict. ${LOOK}`],
     ],
     see: "docs/reference.md#verdict",
+  })),
+  ...entries<CheckKind>(CHECKS, (_code, { severity, means, advice }) => ({
+    kind: `check of doctor, ${severity}`,
+    parts: [
+      ["means", means],
+      ["advice", advice],
+    ],
+    see: "docs/doctor.md#all-checks",
   })),
   ...entries(REFUSALS, (_code, meaning) => ({
     kind: "refusal of claims",

@@ -45,6 +45,7 @@ function exitOf({ cluster, manifests }: DoctorReport): ExitCode {
   return worstExit([
     ...(cluster === undefined ? [] : [EXIT_OF[cluster.verdict]]),
     ...(cluster !== undefined && cluster.healthz.length > 0 ? [EXIT.warning] : []),
+    ...(cluster?.checks.some(({ severity }) => severity === "critical") ? [EXIT.warning] : []),
     ...severities.map((severity) => ({ critical: EXIT.critical, warning: EXIT.warning, note: EXIT.ok })[severity]),
   ]);
 }

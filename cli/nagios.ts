@@ -1,3 +1,4 @@
+import { describeCheckSubject } from "../lib/domain/doctor/checks.ts";
 import type { Expiring } from "../lib/domain/expiry/expiring.ts";
 import { counted } from "../lib/domain/time/text.ts";
 import type { Health, Verdict } from "../lib/domain/verdict/verdict.ts";
@@ -93,8 +94,16 @@ export function nagiosDoctor({ cluster, manifests }: DoctorReport): NagiosText {
   const stop =
     cluster.doNotRestart.length === 0 ? [] : [`do not restart any server: ${cluster.doNotRestart.join(", ")}`];
   const healthz = cluster.healthz.length === 0 ? [] : ["the full /healthz fails"];
+  const critical = cluster.checks.filter(({ severity }) => severity === "critical");
+  const checks = critical.map(({ about, message }) => `${describeCheckSubject(about)}: ${message}`);
+  const problems = [...evidence, ...healthz, ...checks, ...faults];
   return {
-    text: [`the cluster is ${cluster.verdict}`, ...stop, ...named([...evidence, ...healthz, ...faults])].join("; "),
-    data: { layers: cluster.layers.length, unhealthy_layers: layers.length, healthz_failures: cluster.healthz.length },
+    text: [`the cluster is ${cluster.verdict}`, ...stop, ...named(problems)].join("; "),
+    data: {
+      layers: cluster.layers.length,
+      unhealthy_layers: layers.length,
+      healthz_failures: cluster.healthz.length,
+      critical_checks: critical.length,
+    },
   };
 }

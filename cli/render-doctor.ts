@@ -7,6 +7,7 @@ import type { Health } from "../lib/domain/verdict/verdict.ts";
 import type { Diagnosis, VersionDefects } from "../lib/usecases/reports/doctor.ts";
 import { colors } from "./colors.ts";
 import { paint } from "./levels.ts";
+import { renderChecks } from "./render-checks.ts";
 
 /** What people read of `relight doctor`: a line for each layer, and under it only what is not well. */
 
@@ -43,6 +44,7 @@ function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {
   return [
     `the cluster is ${paint(diagnosis.verdict)}`,
     ...diagnosis.layers.flatMap(renderLayer),
+    ...renderChecks(diagnosis.checks),
     ...diagnosis.warnings.map(({ about, message }) => `  ${colors.yellow("·")} ${about}: ${message}`),
     ...(diagnosis.resolvers.length === 0 ? [] : [`accounts come from: ${describeResolvers(diagnosis.resolvers)}`]),
     ...renderWarning(diagnosis),

@@ -1,11 +1,12 @@
 /**
- * Writes the tables of docs/reference.md and docs/observability.md from the code (`npm run docs`). They are
+ * Writes the tables of docs/reference.md, docs/doctor.md and docs/observability.md from the code (`npm run docs`). They are
  * between `<!-- name -->` and `<!-- /name -->`. A test fails if they are outdated.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
+import { CHECKS, type CheckKind } from "../lib/domain/doctor/check-codes.ts";
 import { REFUSALS } from "../lib/domain/gate/gate.ts";
 import { LADDER } from "../lib/domain/ladder/rungs.ts";
 import { METRICS } from "../lib/domain/metrics/catalogue.ts";
@@ -14,6 +15,7 @@ import { FINDINGS, WARNINGS } from "../lib/domain/verdict/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
 
 export const REFERENCE = join(import.meta.dirname, "..", "docs", "reference.md");
+export const DOCTOR = join(import.meta.dirname, "..", "docs", "doctor.md");
 export const OBSERVABILITY = join(import.meta.dirname, "..", "docs", "observability.md");
 
 const row = (...cells: string[]): string => `| ${cells.join(" | ")} |`;
@@ -28,6 +30,10 @@ const TABLES: Readonly<Record<string, string>> = {
   warnings: table(
     ["warning", "what it means"],
     Object.entries(WARNINGS).map(([code, text]) => row(`\`${code}\``, text)),
+  ),
+  checks: table(
+    ["check", "severity", "what it means"],
+    Object.entries<CheckKind>(CHECKS).map(([code, { severity, means }]) => row(`\`${code}\``, severity, means)),
   ),
   "config-findings": table(
     ["finding", "severity", "what it means", "likely", "fix"],
@@ -54,6 +60,16 @@ const TABLES: Readonly<Record<string, string>> = {
   rungs: table(
     ["rung", "what it does", "risk", "undo"],
     LADDER.map(({ id, title, risk, undo }) => row(`\`${id}\``, title, risk, undo)),
+  ),
+};
+
+/** The checks of docs/doctor.md, with their evidence and advice. */
+export const CHECK_TABLES: Readonly<Record<string, string>> = {
+  "all-checks": table(
+    ["check", "severity", "evidence", "advice"],
+    Object.entries<CheckKind>(CHECKS).map(([code, { severity, evidence, advice }]) =>
+      row(`\`${code}\``, severity, evidence.map((key) => `\`${key}\``).join(", "), advice),
+    ),
   ),
 };
 
@@ -116,8 +132,9 @@ export function withTables(text: string, tables: Readonly<Record<string, string>
   }, text);
 }
 
-/** Writes the tables of both pages. */
+/** Writes the tables of all pages. */
 export async function writeTables(): Promise<void> {
   await writeFile(REFERENCE, withTables(await readFile(REFERENCE, "utf8")));
+  await writeFile(DOCTOR, withTables(await readFile(DOCTOR, "utf8"), CHECK_TABLES));
   await writeFile(OBSERVABILITY, withTables(await readFile(OBSERVABILITY, "utf8"), METRIC_TABLES));
 }

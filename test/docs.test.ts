@@ -5,7 +5,7 @@ import { parseConfig } from "../lib/config/config.ts";
 import { FAILURE_CLASSES } from "../lib/domain/incidents/classes.ts";
 import { pageText } from "../lib/domain/incidents/page-text.ts";
 import { PAGES as PAGES_DOCUMENT, pagesDocument } from "../scripts/pages.ts";
-import { METRIC_TABLES, OBSERVABILITY, REFERENCE, withTables } from "../scripts/reference.ts";
+import { CHECK_TABLES, DOCTOR, METRIC_TABLES, OBSERVABILITY, REFERENCE, withTables } from "../scripts/reference.ts";
 import { exampleFaults, linkFaults } from "./support/doc-faults.ts";
 import { incident } from "./support/escalation-contract.ts";
 import { anchorsOf } from "./support/markdown.ts";
@@ -48,6 +48,8 @@ describe("the reference", () => {
 test("the metrics in docs/observability.md match the code (npm run docs writes them)", () => {
   const metrics = readFileSync(OBSERVABILITY, "utf8");
   expect(metrics).toBe(withTables(metrics, METRIC_TABLES));
+  const checks = readFileSync(DOCTOR, "utf8");
+  expect(checks).toBe(withTables(checks, CHECK_TABLES));
 });
 
 test("docs/pages.md has the pages that are really sent (npm run docs writes it)", async () => {

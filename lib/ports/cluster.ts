@@ -1,4 +1,5 @@
 import type { AccountId, Expectations } from "../domain/claims/account.ts";
+import type { ServerCheckup } from "../domain/doctor/vitals.ts";
 import type { ServerTrust } from "../domain/keys/key-rotation.ts";
 import type { Group } from "../domain/ladder/step-down.ts";
 import type { ServerCapacity } from "../domain/limits/server-use.ts";
@@ -11,7 +12,6 @@ import type {
   ServerFacts,
 } from "../domain/observation/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "../domain/observation/server-health.ts";
-import type { ServerCheckup } from "../domain/observation/vitals.ts";
 import type { EpochMillis } from "../domain/time/time.ts";
 import type { ClusterEvent } from "../domain/watch/watch.ts";
 import type { Assets } from "./remedies.ts";

@@ -182,6 +182,7 @@ type All<T> = Readonly<Record<keyof T, true>>;
 const CLUSTER: All<Diagnosis> = {
   verdict: true,
   layers: true,
+  checks: true,
   doNotRestart: true,
   noServerWouldStart: true,
   notStored: true,

@@ -3,7 +3,6 @@ import type { AccountClaims } from "../claims/claims.ts";
 import { loaded } from "../claims/claims-in-force.ts";
 import { allStreams } from "../observation/domains.ts";
 import type { Probe } from "../observation/observation.ts";
-import type { ServerCheckup } from "../observation/vitals.ts";
 import { bySeverity, type Check } from "./checks.ts";
 import {
   accountNameChecks,
@@ -18,6 +17,7 @@ import { metaChecks } from "./checks-meta.ts";
 import { serverListChecks, smallestPayload, vitalsChecks } from "./checks-servers.ts";
 import { streamChecks } from "./checks-streams.ts";
 import type { AccountHealth, ClusterFacts } from "./layers-facts.ts";
+import type { ServerCheckup } from "./vitals.ts";
 
 /** Everything that the checks look at. */
 export type CheckedFacts = Pick<ClusterFacts, "servers" | "meta" | "accounts"> & {

@@ -1,7 +1,7 @@
 import type { ServerFacts } from "../observation/observation.ts";
-import type { LeafVitals, ServerCheckup } from "../observation/vitals.ts";
 import { type Check, check } from "./checks.ts";
 import type { DomainMeta } from "./layers-facts.ts";
+import type { LeafVitals, ServerCheckup } from "./vitals.ts";
 
 /** Milliseconds: more than between continents. */
 export const SLOW_ROUND_TRIP = 250;

@@ -1,8 +1,8 @@
 import type { Probe, ServerFacts } from "../observation/observation.ts";
-import type { JetStreamVitals, ServerCheckup, ServerVitals } from "../observation/vitals.ts";
 import { formatSize } from "../time/sizes.ts";
 import { type Check, check, NEAR } from "./checks.ts";
 import type { SmallestPayload } from "./checks-accounts.ts";
+import type { JetStreamVitals, ServerCheckup, ServerVitals } from "./vitals.ts";
 
 /** A tenth of what nats-server keeps before it drops requests (`js_api_queue`, 2.10). */
 export const BACKLOG = 1_000;

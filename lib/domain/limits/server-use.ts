@@ -44,3 +44,15 @@ export interface TierFacts {
    */
   readonly flatOn?: readonly string[];
 }
+
+/** A consumer's deliveries at one moment. */
+export interface Deliveries {
+  /** Messages that were delivered and not acknowledged yet. */
+  readonly ackPending: number;
+  /** How many of them were delivered more than once. */
+  readonly redelivered: number;
+  /** Pull requests that wait for messages. */
+  readonly waiting: number;
+  /** Whether somebody subscribes to a push consumer. */
+  readonly bound: boolean;
+}

@@ -1,19 +1,15 @@
 import { millis } from "../time/time.ts";
 import type { MirrorDirect } from "./direct-facts.ts";
 import { allStreams, type KnownOrigin, knownOrigin, originsOf } from "./domains.ts";
-import {
-  BEAT_GAP,
-  type ConsumerFacts,
-  type Observation,
-  type OriginFacts,
-  type StreamFacts,
-  type StreamState,
-} from "./observation.ts";
+import type { ConsumerFacts, Observation, OriginFacts, StreamFacts, StreamState } from "./observation.ts";
 
 /**
  * Deaf streams and consumers, and mirrors and sources that receive nothing. An origin sends a heartbeat every second, so
  * silence does not mean a lack of messages (tested on 2.9.10, 2.10.27, 2.15.1).
  */
+
+/** The time between two readings of an origin: longer than one heartbeat interval, shorter than two. */
+export const BEAT_GAP = millis(1_500);
 
 /** With a single reading: servers themselves retry within ten seconds. */
 const NO_HEARTBEAT_FOR = millis(10_000);

@@ -1,9 +1,9 @@
 import type { AccountId } from "../claims/account.ts";
 import type { ClaimsDocument } from "../claims/claims.ts";
 import type { ResolverKind } from "../claims/resolver-kind.ts";
-import type { ConnectionCount, LimitsRoom, ServerCapacity, TierFacts } from "../limits/server-use.ts";
-import type { Json, JsonObject } from "../time/json.ts";
-import { type EpochMillis, type Millis, millis } from "../time/time.ts";
+import type { ConnectionCount, Deliveries, LimitsRoom, ServerCapacity, TierFacts } from "../limits/server-use.ts";
+import type { JsonObject } from "../time/json.ts";
+import type { EpochMillis, Millis } from "../time/time.ts";
 import type { DirectGets, MirrorDirect } from "./direct-facts.ts";
 import type { MetaGroup } from "./meta-group.ts";
 
@@ -52,7 +52,7 @@ export type RunningAccount =
       readonly appliedAt?: EpochMillis;
       /** The account's connections to this server; absent if not reported. */
       readonly connections?: ConnectionCount;
-      /** The server could not bring everything in the claims into force, such as an import (`complete: false`). */
+      /** It could not bring all of the claims into force, such as an import (`complete: false`). */
       readonly incomplete?: true;
     };
 
@@ -104,9 +104,6 @@ export interface StreamFacts extends StreamState, TierFacts {
   readonly config: JsonObject;
 }
 
-/** The time between two readings of an origin: longer than one heartbeat interval, shorter than two. */
-export const BEAT_GAP: Millis = millis(1_500);
-
 /** An origin of a mirror or source, and when something last arrived from it. */
 export interface OriginFacts extends OriginReading {
   readonly stream: string;
@@ -116,10 +113,7 @@ export interface OriginFacts extends OriginReading {
   readonly api?: string;
   /** As the server reports it. Stays 0 while the copy is stalled (tested on 2.9.10, 2.10.27, 2.15.1). */
   readonly lag: number;
-  /**
-   * Further readings, each {@link BEAT_GAP} after the previous; empty if not available. A single reading proves nothing,
-   * because servers count their own attempts as activity.
-   */
+  /** Further readings, each `BEAT_GAP` after the other. One alone proves nothing: servers count their own attempts. */
   readonly later: readonly OriginReading[];
 }
 
@@ -155,21 +149,9 @@ export interface ConsumerFacts {
   readonly created?: string;
   /** The stream sequence up to which all messages are acknowledged. */
   readonly ackFloor: number;
-  /** How its deliveries go, according to its leader; absent if the leader did not say. */
+  /** According to its leader; absent if that did not say. */
   readonly deliveries?: Deliveries;
   readonly config: JsonObject;
-}
-
-/** A consumer's deliveries at one moment. */
-export interface Deliveries {
-  /** Messages that were delivered and not acknowledged yet. */
-  readonly ackPending: number;
-  /** How many of them were delivered more than once. */
-  readonly redelivered: number;
-  /** Pull requests that wait for messages. */
-  readonly waiting: number;
-  /** Whether somebody subscribes to a push consumer. */
-  readonly bound: boolean;
 }
 
 /** A consumer that is unreachable although a server has all its data on disk. */
@@ -289,7 +271,7 @@ export interface Observation {
 }
 
 /** What was asked and answered, in a form that a person can check. */
-export type Evidence = { readonly [key: string]: Json };
+export type Evidence = JsonObject;
 
 /** A stream of any account on one server: what the restart guard needs. */
 export interface HostedStream {

@@ -1,8 +1,16 @@
 import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
-import { faultOf, isAhead, lacksHeartbeats, lastSeqOf, missingOf, receivesNothing } from "../observation/deafness.ts";
+import {
+  BEAT_GAP,
+  faultOf,
+  isAhead,
+  lacksHeartbeats,
+  lastSeqOf,
+  missingOf,
+  receivesNothing,
+} from "../observation/deafness.ts";
 import { allStreams, domainOf, type KnownOrigin, knownOrigin, originsOf } from "../observation/domains.ts";
-import { BEAT_GAP, type Observation, type OriginFacts, type StreamFacts } from "../observation/observation.ts";
+import type { Observation, OriginFacts, StreamFacts } from "../observation/observation.ts";
 import { formatDuration, millis } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";

@@ -1,6 +1,8 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import { typedNames } from "../../domain/claims/inventory.ts";
+import { type CheckedFacts, clusterChecks } from "../../domain/doctor/all-checks.ts";
+import { type Check, confirmed } from "../../domain/doctor/checks.ts";
 import { judgeLayers } from "../../domain/doctor/layers.ts";
 import {
   isEmptiedByRestart,
@@ -25,6 +27,8 @@ import { lookBriefly } from "../observe/look-twice.ts";
 export interface Diagnosis {
   readonly verdict: Health;
   readonly layers: readonly Layer[];
+  /** What else one look saw, most severe first. Changes no layer; critical ones count for the exit code. */
+  readonly checks: readonly Check[];
   /** Names of the accounts because of which no server must be restarted now. */
   readonly doNotRestart: readonly string[];
   /** Those among them with whose claims no server can start. */
@@ -55,33 +59,54 @@ export interface Doctor extends Pick<Context, "clock" | "timing"> {
   readonly monitoring: Monitoring;
 }
 
-const ACCOUNTS_AT_ONCE = 4;
+/** As many as requests may be in flight. */
+const ACCOUNTS_AT_ONCE = 16;
 
 /**
- * Checks every layer of the cluster's health, cheapest first. Checks a dead layer again, because an election looks dead for
- * a moment.
+ * Checks every layer of the cluster's health, cheapest first. Looks again at a dead layer, because an election looks dead
+ * for a moment, and at what a critical check is about.
  * @throws RelightError for faults of the configuration or its secrets, never for a faulty cluster.
  */
 export async function diagnose(doctor: Doctor): Promise<Diagnosis> {
-  let seen = await diagnoseOnce(doctor);
+  const first = await lookOnce(doctor);
+  let seen = first.diagnosis;
   const isSettled = (): boolean => seen.verdict !== "dead" || seen.doNotRestart.length > 0;
-  if (isSettled()) return seen;
+  const critical = seen.checks.filter(({ severity }) => severity === "critical");
+  if (isSettled() && critical.length === 0) return seen;
+  const kept = isSettled() ? unconcerned(first.accounts, critical) : [];
   const lookAgain = async (): Promise<boolean> => {
-    seen = await diagnoseOnce(doctor);
+    const { diagnosis } = await lookOnce(doctor, kept);
+    seen = { ...diagnosis, checks: confirmed(first.diagnosis.checks, diagnosis.checks) };
     return isSettled();
   };
   await waitUntil(doctor.clock, lookAgain, { ...doctor.timing.doctorConfirms, atOnce: false });
   return seen;
 }
 
-async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promise<Diagnosis> {
-  const [cluster, seen] = await Promise.all([lookAtCluster(context, configured), monitoring.check()]);
+/** The accounts that no critical check is about, neither as the account nor as the exporter that it imports from. */
+function unconcerned(accounts: readonly AccountHealth[], critical: readonly Check[]): readonly AccountHealth[] {
+  const concerned = new Set(critical.flatMap(({ about, evidence }) => [about.account, evidence["exporter"]]));
+  return accounts.filter(({ account, name }) => !concerned.has(name) && !concerned.has(account));
+}
+
+interface Looked {
+  readonly diagnosis: Diagnosis;
+  readonly accounts: readonly AccountHealth[];
+}
+
+/** @param kept accounts that need no other look */
+async function lookOnce(
+  { context, configured, monitoring }: Doctor,
+  kept: readonly AccountHealth[] = [],
+): Promise<Looked> {
+  const [cluster, seen] = await Promise.all([lookAtCluster(context, configured, kept), monitoring.check()]);
   const facts = { ...cluster, monitoring: seen };
   const layers = judgeLayers(facts);
   const accounts = facts.accounts.ok ? facts.accounts.value : [];
-  return {
+  const diagnosis = {
     verdict: worst(layers.map(({ verdict }) => verdict)),
     layers,
+    checks: clusterChecks(facts),
     doNotRestart: accounts
       .filter((account) =>
         [isExpiredWithAssets, keepsServersFromStarting, isNotStored, isEmptiedByRestart].some((harms) =>
@@ -99,15 +124,21 @@ async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promis
       verdict.warnings.map(({ code, message }) => ({ about, code, message })),
     ),
   };
+  return { diagnosis, accounts };
 }
 
-type Seen = Omit<ClusterFacts, "monitoring">;
+type Seen = Omit<ClusterFacts, "monitoring"> & CheckedFacts;
 
-async function lookAtCluster(open: Doctor["context"], configured: readonly AccountId[]): Promise<Seen> {
+async function lookAtCluster(
+  open: Doctor["context"],
+  configured: readonly AccountId[],
+  kept: readonly AccountHealth[],
+): Promise<Seen> {
   const opened = await attempt(open);
-  if (!opened.ok) return { servers: opened, meta: [], accounts: opened };
-  const { probes } = opened.value;
+  if (!opened.ok) return { servers: opened, meta: [], accounts: opened, checkups: [] };
+  const { probes, operator } = opened.value;
   const servers = await attempt(() => probes.health());
+  const checkups = await attempt(() => probes.checkup());
   const domains = new Set(
     servers.ok ? servers.value.servers.filter(({ server }) => server.jetstream).map(({ server }) => server.domain) : [],
   );
@@ -115,16 +146,25 @@ async function lookAtCluster(open: Doctor["context"], configured: readonly Accou
     ...defined({ domain }),
     meta: await settle(() => probes.meta(domain)),
   }));
-  return { servers, meta, accounts: await attempt(() => lookAtAccounts(opened.value, configured)) };
+  const accounts = await attempt(() => lookAtAccounts(opened.value, configured, kept));
+  const { systemAccount } = operator;
+  return { servers, meta, accounts, checkups: checkups.ok ? checkups.value : [], ...defined({ systemAccount }) };
 }
 
-async function lookAtAccounts(context: Context, configured: readonly AccountId[]): Promise<readonly AccountHealth[]> {
+async function lookAtAccounts(
+  context: Context,
+  configured: readonly AccountId[],
+  kept: readonly AccountHealth[],
+): Promise<readonly AccountHealth[]> {
   const names = typedNames(await takeInventory(context, configured));
+  const known = new Map(kept.map((health) => [health.account, health]));
   return pMap(
     [...names],
     async ([account, name]): Promise<AccountHealth> => {
-      const { observation, verdict } = await lookBriefly(context, account);
-      return { account, name, observation, verdict };
+      const before = known.get(account);
+      if (before !== undefined) return before;
+      const { observation, verdict, claims } = await lookBriefly(context, account);
+      return { account, name, observation, verdict, ...defined({ claims }) };
     },
     { concurrency: ACCOUNTS_AT_ONCE },
   );

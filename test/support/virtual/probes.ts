@@ -1,5 +1,5 @@
 import type { AccountId, Expectations } from "../../../lib/domain/claims/account.ts";
-import { isFaulty } from "../../../lib/domain/observation/deafness.ts";
+import { BEAT_GAP, isFaulty } from "../../../lib/domain/observation/deafness.ts";
 import type { MetaGroup } from "../../../lib/domain/observation/meta-group.ts";
 import type {
   ConsumerFacts,
@@ -11,7 +11,6 @@ import type {
   ServerFacts,
   StreamFacts,
 } from "../../../lib/domain/observation/observation.ts";
-import { BEAT_GAP } from "../../../lib/domain/observation/observation.ts";
 import { defined } from "../../../lib/domain/time/defined.ts";
 import { isJsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";

@@ -68,47 +68,6 @@ export const varz = z.looseObject({
   config_load_time: z.string().optional(),
 });
 
-const bytes = z.number().default(0);
-/** Counters of connections by kind; reported since 2.10. */
-const slowConsumers = z.looseObject({ clients: bytes, routes: bytes, gateways: bytes, leafs: bytes }).optional();
-/** The parts of VARZ that say how busy a server is. */
-export const varzVitals = z.looseObject({
-  connections: z.number().default(0),
-  max_connections: z.number().default(0),
-  max_payload: z.number(),
-  cpu: z.number().default(0),
-  cores: z.number().default(1),
-  gomaxprocs: z.number().optional(),
-  mem: z.number().default(0),
-  gomemlimit: z.number().optional(),
-  slow_consumers: z.number().default(0),
-  slow_consumer_stats: slowConsumers,
-  leafnodes: z.number().default(0),
-  jetstream: z
-    .looseObject({
-      config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }).optional(),
-      stats: z
-        .looseObject({
-          memory: bytes,
-          storage: bytes,
-          reserved_memory: bytes,
-          reserved_storage: bytes,
-          ha_assets: z.number().default(0),
-          api: z
-            .looseObject({
-              total: z.number().default(0),
-              errors: z.number().default(0),
-              inflight: z.number().default(0),
-            })
-            .optional(),
-        })
-        .optional(),
-      meta: z.looseObject({ pending: z.number().default(0) }).nullish(),
-    })
-    .default({}),
-});
-export type VarzVitals = z.infer<typeof varzVitals>;
-
 export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),
   jetstream_enabled: z.boolean().default(false),

@@ -1,19 +1,61 @@
 import pMap from "p-map";
 import { lt } from "semver";
-import type { ServerFacts } from "../../../domain/observation/observation.ts";
+import * as z from "zod";
 import type {
   JetStreamVitals,
   LeafVitals,
   ServerCheckup,
   ServerVitals,
   SlowConsumers,
-} from "../../../domain/observation/vitals.ts";
+} from "../../../domain/doctor/vitals.ts";
+import type { ServerFacts } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { probe } from "../../../errors.ts";
-import { type LeafDetail, readData, type VarzVitals, varzVitals } from "../connection/answers.ts";
+import { type LeafDetail, readData } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import { askingServer, type ListSettings, leafConnectionsOf } from "./lists.ts";
+
+const bytes = z.number().default(0);
+/** Counters of connections by kind; reported since 2.10. */
+const slowConsumers = z.looseObject({ clients: bytes, routes: bytes, gateways: bytes, leafs: bytes }).optional();
+/** The parts of VARZ that say how busy a server is. */
+const varzVitals = z.looseObject({
+  connections: z.number().default(0),
+  max_connections: z.number().default(0),
+  max_payload: z.number(),
+  cpu: z.number().default(0),
+  cores: z.number().default(1),
+  gomaxprocs: z.number().optional(),
+  mem: z.number().default(0),
+  gomemlimit: z.number().optional(),
+  slow_consumers: z.number().default(0),
+  slow_consumer_stats: slowConsumers,
+  leafnodes: z.number().default(0),
+  jetstream: z
+    .looseObject({
+      config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }).optional(),
+      stats: z
+        .looseObject({
+          memory: bytes,
+          storage: bytes,
+          reserved_memory: bytes,
+          reserved_storage: bytes,
+          ha_assets: z.number().default(0),
+          api: z
+            .looseObject({
+              total: z.number().default(0),
+              errors: z.number().default(0),
+              inflight: z.number().default(0),
+            })
+            .optional(),
+        })
+        .optional(),
+      meta: z.looseObject({ pending: z.number().default(0) }).nullish(),
+    })
+    .default({}),
+});
+type VarzVitals = z.infer<typeof varzVitals>;
 
 /** Since this version LEAFZ names the other server, and who opened the connection. */
 const REPORTS_DIRECTION = "2.10.0";

@@ -1,15 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
-import { isFaulty } from "../../../domain/observation/deafness.ts";
+import { BEAT_GAP, isFaulty } from "../../../domain/observation/deafness.ts";
 import { keyOf, originsOf } from "../../../domain/observation/domains.ts";
-import {
-  BEAT_GAP,
-  type OriginFacts,
-  type OriginReading,
-  type ServerFacts,
-  type StreamFacts,
-} from "../../../domain/observation/observation.ts";
+import type { OriginFacts, OriginReading, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import { probe } from "../../../errors.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";

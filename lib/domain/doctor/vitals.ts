@@ -1,6 +1,6 @@
 import type { Storage } from "../limits/server-use.ts";
+import type { Probe } from "../observation/observation.ts";
 import type { Millis } from "../time/time.ts";
-import type { Probe } from "./observation.ts";
 
 /** How busy a server is, and what it counted since it started. Servers report some of it only from a version on. */
 export interface ServerVitals {
