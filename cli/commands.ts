@@ -14,6 +14,7 @@ import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowl
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/orders/confirm-restart.ts";
 import { forgetAccount } from "../lib/usecases/orders/forget-account.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
+import { checkAccount } from "../lib/usecases/reports/account-checks.ts";
 import { entriesByCorrelation } from "../lib/usecases/reports/entries-by-correlation.ts";
 import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
@@ -22,6 +23,7 @@ import { EXIT_OF, worstExit } from "./levels.ts";
 import { nagiosStatus, nagiosVerdict } from "./nagios.ts";
 import { namesIn } from "./names.ts";
 import { renderJournal, renderMode, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
+import { renderChecks } from "./render-checks.ts";
 import { type CommandResult, errorLines } from "./session.ts";
 import { shortName } from "./table.ts";
 
@@ -70,15 +72,18 @@ const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "di
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
   const { verdict, name, correlation, mode, unrecorded } = await doJob(app, account, "verify", "relight verify");
+  const short = shortName(name, verdict.account);
+  const checks = await checkAccount(await app.context(), verdict.account, name);
   return {
-    json: { ...verdictJson(verdict), name, correlation, mode, ...defined({ unrecorded }) },
+    json: { ...verdictJson(verdict), checks, name, correlation, mode, ...defined({ unrecorded }) },
     lines: () => [
-      ...renderVerdict(verdict, shortName(name, verdict.account)),
+      ...renderVerdict(verdict, short),
+      ...renderChecks(checks),
       ...(unrecorded === undefined ? [] : [`  ${unrecorded}: this check is not in the journal`]),
       renderMode(mode),
     ],
     exit: EXIT_OF[verdict.health],
-    nagios: () => nagiosVerdict(shortName(name, verdict.account), verdict),
+    nagios: () => nagiosVerdict(short, verdict),
   };
 }
 
