@@ -24,8 +24,8 @@ export const PROBES_NEED: Needs<Probes> = {
   hosted: "look",
   deletions: "look",
   trust: "look",
-  capacity: "look",
   checkup: "look",
+  capacity: "look",
 };
 
 export const ASSETS_NEED: Needs<Assets> = {

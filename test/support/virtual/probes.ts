@@ -226,8 +226,12 @@ function consumerFacts(
   const reported = group.report(asked);
   if (reported === undefined) return [];
   const heard = heardBy(machines, group, reported.leader);
-  return [{ name, config, storage, durable, ...reported, created, ackFloor, heard }];
+  const deliveries = reported.leader === reported.reportedBy ? { deliveries: NO_DELIVERIES } : {};
+  return [{ name, config, storage, durable, ...reported, created, ackFloor, heard, ...deliveries }];
 }
+
+/** Nobody fetches in a virtual cluster. */
+const NO_DELIVERIES = { ackPending: 0, redelivered: 0, waiting: 0, bound: false };
 
 /**
  * Whether JetStream listens on the server that leads it. A server that lost its node calls itself leader, and does not.
