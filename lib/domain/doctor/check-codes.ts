@@ -96,7 +96,7 @@ export const CHECKS = {
     "warning",
     "Several accounts have one name, so commands need their ids.",
     ["accounts"],
-    "Rename one, or remove it: often it is the predecessor of a recreated account. `relight forget ACCOUNT` hides one that is gone.",
+    "Rename one, or remove it: often it is the predecessor of a recreated account. `relight forget ID` hides one that is gone.",
   ),
   "account.leafnodes_near": kind(
     "warning",
