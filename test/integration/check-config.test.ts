@@ -261,7 +261,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["domain.shared_by_leaves"] });
   });
 
-  test("two remotes to two servers of one cluster bring every message twice, and no log line says so", async () => {
+  test("two remotes to two servers of one cluster are refused as a loop, or bring every message twice", async () => {
     const [leafOne = 0, leafTwo = 0, routeOne = 0, routeTwo = 0] = await freePorts(4);
     const hub = (name: string, leafPort: number, own: number, other: number): string =>
       `server_name: ${name}\ncluster { name: hub, listen: "127.0.0.1:${own}", routes: [ "nats://127.0.0.1:${other}" ] }
@@ -287,12 +287,12 @@ leafnodes { listen: "127.0.0.1:${leafPort}" }`;
     }
     const here = await open(leaf.url);
     let sent = 0;
-    await waitFor("a message to come twice", async () => {
+    // It depends on what the servers know of each other when the leaf connects.
+    await waitFor("a loop, or a message to come twice", async () => {
       here.publish("news", String(++sent));
       await here.flush();
-      return new Set(got).size < got.length;
+      return new Set(got).size < got.length || (await leaf.log()).includes("Loop detected for leafnode account");
     });
-    expect(await leaf.log()).not.toMatch(/\[(?:WRN|ERR)\](?!.*(?:route|password))/i);
     const files = [one, two, leaf].map((server) => join(server.folder, "server.conf"));
     const { exit, json } = await relight({ home: folder }, "check-config", "--json", ...files);
     expect({ exit, codes: codesOf(json) }).toEqual({ exit: 1, codes: ["remote.same_cluster_twice"] });

@@ -88,7 +88,7 @@ export const CONFIG_FINDINGS = {
   "remote.same_cluster_twice": {
     severity: "warning",
     meaning:
-      "Two remotes of one account lead to servers of one cluster. Each carries every message, so subscribers receive messages twice, on either side; no log line says so.",
+      'Two remotes of one account lead to servers of one cluster. The servers refuse both as a loop ("Loop detected for leafnode account") and try again every 30 seconds, or do not notice: then subscribers on either side receive messages twice, and no log line says so.',
     likely: "Each server of the hub got a remote of its own.",
     advice: "Keep one remote, and list the cluster's servers in its `urls`.",
   },
