@@ -10,7 +10,7 @@ import type {
 } from "../../../domain/doctor/vitals.ts";
 import type { ServerFacts } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
-import { type Millis, millis } from "../../../domain/time/time.ts";
+import { goDuration } from "../../../domain/time/go-duration.ts";
 import { probe } from "../../../errors.ts";
 import { type LeafDetail, readData } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
@@ -126,25 +126,4 @@ function leafVitals({ account, name, is_spoke: opened, rtt }: LeafDetail, versio
     accepted: !opened,
     ...defined({ roundTrip: goDuration(rtt ?? "") }),
   };
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1_000,
-  ms: 1,
-  µs: 1e-3,
-  us: 1e-3,
-  ns: 1e-6,
-};
-
-/** `1m2.5s` or `840µs` in milliseconds; undefined if it is none. */
-export function goDuration(text: string): Millis | undefined {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|[µμu]s|ns)/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) return undefined;
-  const sum = parts.reduce(
-    (total, [, count, unit = ""]) => total + Number(count) * (UNITS[unit.replace("μ", "µ")] ?? 0),
-    0,
-  );
-  return millis(sum);
 }
