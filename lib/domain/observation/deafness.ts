@@ -110,17 +110,22 @@ function hasDirect({ mirrorDirect }: StreamFacts, value: MirrorDirect): boolean 
 /**
  * Mirrors and sources that are deaf themselves: they receive nothing from a working origin in the same cluster. A stream
  * without subjects shows deafness in no other way (tested on 2.15.1: after a metadata update its server's subscriptions
- * can lead nowhere). Empty while anything else of the account is faulty, because they recover once their origin does.
+ * can lead nowhere). Empty while anything else of the account is faulty, because they recover once their origin does, and
+ * while a stream's direct gets are dead everywhere: then its subscriptions were just revived, and copies follow within
+ * fifteen seconds by themselves, which another remedy would only delay (timed on 2.10.27).
  */
 function silentCopies(observation: Observation): readonly StreamFacts[] {
   const all = allStreams(observation);
-  if (all.some(isFaulty)) return [];
+  if (all.some((stream) => isFaulty(stream) || hasNoDirectGets(stream))) return [];
   return all.filter((copy) =>
     originsOf([copy]).some(
       ({ origin }) => lacksHeartbeats(origin) && origin.error === undefined && isNear(observation, copy, origin),
     ),
   );
 }
+
+const hasNoDirectGets = ({ directGets }: StreamFacts): boolean =>
+  directGets?.ok === true && directGets.value.deafOn.length > 0 && directGets.value.heardOn.length === 0;
 
 /** Whether a stream or its consumers are visibly dead. Then the state of mirrors and sources says nothing more. */
 export function isFaulty(stream: StreamFacts): boolean {

@@ -49,6 +49,12 @@ describe("a copy that receives nothing from a working origin", () => {
     expect(areHeard(seen([stream(), copy({ origins: { ok: true, value: HEARD } })]), [{ stream: "COPY" }])).toBe(true);
   });
 
+  test("is healed while some servers answer direct gets, because then its own server may be deaf", () => {
+    const directGets = { ok: true, value: { deafOn: ["s1"], heardOn: ["s2", "s3"] } } as const;
+    const partly = seen([stream(), copy({ replicas: 3, peers: PEERS }), stream({ name: "KV_X", directGets })]);
+    expect(deafStreamGroups(partly)).toEqual([{ stream: "COPY" }]);
+  });
+
   test("asks for a restart of its server if nothing else helps", () => {
     expect(serversToRestart(seen([stream(), copy()]))).toEqual(["s2"]);
   });
@@ -56,6 +62,14 @@ describe("a copy that receives nothing from a working origin", () => {
   test.each<[string, Observation]>([
     ["it receives heartbeats", seen([stream(), copy({ origins: { ok: true, value: HEARD } })])],
     ["its origin is deaf, because it recovers with it", seen([stream(DEAF), copy()])],
+    [
+      "no server answers direct gets of a stream, because it was just revived, and copies follow by themselves",
+      seen([
+        stream(),
+        copy(),
+        stream({ name: "KV_X", directGets: { ok: true, value: { deafOn: ["s1"], heardOn: [] } } }),
+      ]),
+    ],
     [
       "a consumer is deaf, because that is healed first",
       seen([stream({ consumers: [consumer({ heard: { ok: true, value: false } })] }), copy()]),

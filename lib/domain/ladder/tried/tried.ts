@@ -94,9 +94,14 @@ export const ELECTION: Practice = {
       range: ">=2.10.16 <2.10.23",
       isSafe: false,
       why: "it panics on the snapshot that a new leader sends (#5454, #5700)",
-      outcomes: {},
+      outcomes: { "2.10.16": panicked(1), "2.10.22": panicked(1) },
     },
-    { range: ">=2.10.23 <2.11.0-0 || >=2.11.0", isSafe: true, why: "#5700 removed the snapshot", outcomes: {} },
+    {
+      range: ">=2.10.23 <2.11.0-0 || >=2.11.0",
+      isSafe: true,
+      why: "#5700 removed the snapshot",
+      outcomes: { "2.10.23": survived(1) },
+    },
   ],
 };
 
