@@ -32,6 +32,11 @@ export async function judgeBucket(
       kv = await new Kvm(client).open(bucket.name);
       return undefined;
     });
+    // Where a client creates the bucket, it then reads directly; where it opens it, only if asked to.
+    const direct = await new Kvm(client).open(bucket.name, { allow_direct: true });
+    const get = () =>
+      attempt("get a key directly", async () => isKept(bucket, (await direct.get(KEPT.key))?.string(), KEPT.value));
+    await Promise.all([get(), get(), get(), get()]);
     if (kv !== undefined) await useKv(kv, bucket, round, attempt);
   } else {
     let store: ObjectStore | undefined;
