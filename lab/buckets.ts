@@ -118,9 +118,10 @@ async function comes(what: string, read: () => Promise<unknown>, wanted: unknown
   });
 }
 
-async function named(what: string, work: () => Promise<void>): Promise<void> {
+/** @throws Error that names what failed. */
+export async function named<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (cause) {
     throw new Error(`${what}: ${(cause as Error).message}`, { cause });
   }

@@ -1,6 +1,6 @@
 import { AckPolicy, type JetStreamManager, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { assertBucketsWork, fillBuckets } from "./buckets.ts";
+import { assertBucketsWork, fillBuckets, named } from "./buckets.ts";
 import { allConsumers, allStreams } from "./lists.ts";
 import { fill } from "./scenario.ts";
 import { retry, waitFor } from "./wait.ts";
@@ -70,7 +70,7 @@ export async function assertZooWorks(world: World, without: readonly string[] = 
     for (const subject of subjects) await client.publish(subject, `later on ${subject}`, { timeout: 5_000 });
     for (const consumer of PULLED.filter((one) => !without.includes(one))) {
       const [stream = "", name = ""] = consumer.split(" > ");
-      const message = await (await client.consumers.get(stream, name)).next({ expires: 5_000 });
+      const message = await named(consumer, async () => (await client.consumers.get(stream, name)).next(WITHIN));
       if (message === null) throw new Error(`${consumer} delivered no message`);
       await message.ackAck();
     }
@@ -81,10 +81,12 @@ export async function assertZooWorks(world: World, without: readonly string[] = 
   });
 }
 
+const WITHIN = { expires: 5_000 };
+
 /** Replays a stream like an application. */
 async function readInOrder(connection: NatsConnection, stream: string): Promise<void> {
-  const consumer = await jetstream(connection).consumers.get(stream);
-  const message = await consumer.next({ expires: 5_000 });
+  const consumer = await named(`an ordered consumer of ${stream}`, () => jetstream(connection).consumers.get(stream));
+  const message = await named(`an ordered consumer of ${stream}`, () => consumer.next(WITHIN));
   if (message?.seq !== 1) throw new Error(`an ordered consumer of ${stream} began at ${message?.seq}`);
   await consumer.delete();
 }

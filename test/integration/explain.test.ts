@@ -7,7 +7,7 @@ import { createUser } from "@nats-io/nkeys";
 import { nowSeconds, seedOf } from "../../lab/keys.ts";
 import { createLeafPair } from "../../lab/leaf.ts";
 import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
-import { waitFor } from "../../lab/wait.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld } from "../../lab/world.ts";
 import { explain, LOG_KINDS } from "../../lib/domain/advice/log-lines/explain.ts";
 import { logCorpus } from "../support/corpus.ts";
@@ -62,10 +62,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(refused).toMatch(/Authorization/i);
     const meant = ["account.expired_clients_closed", "connection.expired", "account.expired", "auth.refused"];
     const found = async () => explain((await world.server.log()).split("\n")).explained.map(({ kind }) => kind.id);
-    await waitFor("all of it to be logged", async () => {
-      const kinds = await found();
-      return meant.every((kind) => kinds.includes(kind));
-    });
+    await retry("all of it to be logged", async () => expect(await found()).toEqual(expect.arrayContaining(meant)));
     const run = await relight({ home: world.home }, "explain", join(world.server.folder, "server.log"));
     expect(run).toMatchObject({ exit: 2, stdout: expect.stringContaining("Renew the account") });
   });

@@ -18,7 +18,7 @@ test("restarted while expired, on nats-server 2.10.27: no update is sent that wo
   const refused = await relight(world, "heal", "APP", "--json");
   expect(refused.exit).toBe(2);
   const why = (rung: string) => refused.json.rungs.find((one: { rung: string }) => one.rung === rung)?.why;
-  expect(why("touch-metadata")).toMatch(/may not survive it: .*panic/);
+  expect(why("touch-metadata")).toMatch(/may not survive an update: .*panic/);
   expect(why("restart-servers")).toMatch(/no way to restart servers is configured/);
   expect(world.servers.map((server) => server.pid())).toEqual(pids);
 
