@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { renewByHand } from "../scenario.ts";
-import { allWorks, type Built, build, runningOf } from "../worlds/build.ts";
+import { allWorks, type Built, build } from "../worlds/build.ts";
 import { compare, confirmed, faultsOf } from "../worlds/compare.ts";
 import { wreck } from "../worlds/damage.ts";
 import { type Holdings, holdingsOf, type Lost, lostSince } from "../worlds/holdings.ts";
@@ -208,14 +208,8 @@ class World {
     return lostSince(before, after, this.#built.plan.streams, this.#built.plan.buckets);
   }
 
-  async #holdings(): Promise<Holdings> {
-    const { connectAs, accountId, servers } = this.#built.world;
-    const system = await connectAs("system");
-    try {
-      return await holdingsOf(system, accountId, (await runningOf(servers)).length);
-    } finally {
-      await system.close();
-    }
+  #holdings(): Promise<Holdings> {
+    return holdingsOf(this.#built.world);
   }
 }
 

@@ -1,4 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
+import type { World } from "../world.ts";
+import { runningOf } from "./build.ts";
 import { type BucketPlan, type StreamPlan, streamOf } from "./plan.ts";
 
 /** What the servers hold of the account, as they report it to the system account: nothing of the account need work. */
@@ -25,8 +27,18 @@ interface Answer {
   };
 }
 
+/** What the running servers of a world report. */
+export async function holdingsOf({ connectAs, accountId, servers }: World): Promise<Holdings> {
+  const system = await connectAs("system");
+  try {
+    return await reportedBy(system, accountId, (await runningOf(servers)).length);
+  } finally {
+    await system.close();
+  }
+}
+
 /** Of several replicas the one with most counts. */
-export async function holdingsOf(system: NatsConnection, account: string, servers: number): Promise<Holdings> {
+async function reportedBy(system: NatsConnection, account: string, servers: number): Promise<Holdings> {
   const body = JSON.stringify({ account, accounts: true, streams: true, consumer: true });
   const options = { strategy: "count", maxMessages: servers, maxWait: 3_000 } as const;
   const found: Record<string, Held> = Object.create(null);

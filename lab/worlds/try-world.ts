@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { runApplications } from "./applications.ts";
-import { allWorks, type Built, build, runningOf } from "./build.ts";
+import { allWorks, type Built, build } from "./build.ts";
 import { compare, confirmed, type Disagreement, disagreement, faultsOf } from "./compare.ts";
 import { wreck } from "./damage.ts";
 import { type Holdings, holdingsOf, type Lost, lostSince } from "./holdings.ts";
@@ -268,14 +268,8 @@ class Trial {
     return said;
   }
 
-  async #holdings(): Promise<Holdings> {
-    const { connectAs, accountId, servers } = this.#built.world;
-    const system = await connectAs("system");
-    try {
-      return await holdingsOf(system, accountId, (await runningOf(servers)).length);
-    } finally {
-      await system.close();
-    }
+  #holdings(): Promise<Holdings> {
+    return holdingsOf(this.#built.world);
   }
 
   async #panics(): Promise<number> {
