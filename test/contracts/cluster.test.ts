@@ -87,7 +87,11 @@ const SCENARIOS: readonly Scenario[] = [
       expect(await subject.healHalfway()).toMatchObject({ message: "the process died" });
       const healed = await subject.heal();
       expect(healed.rungs.map(({ rung }) => rung)).toContain("finish-changes");
-      expect(healed.verdict).toMatchObject({ health: "healthy", findings: [] });
+      if (healed.verdict.health === "healthy") return;
+      // Now and then a real server stays deaf to direct gets until it restarts, as in recoveries-restarted.test.ts.
+      expect(summaryOf(healed)).toEqual(["degraded", "stream.direct_partly_deaf degraded KV_B"]);
+      await subject.restartEach();
+      await waitFor("a restart to revive that server", async () => (await findings(subject)).join() === "healthy");
     },
   },
   {

@@ -12,6 +12,7 @@ import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 import { openWorldApp } from "../support/context.ts";
+import { paused } from "../support/paused.ts";
 import { relight } from "../support/relight.ts";
 import { type Serve, startServe } from "../support/serve.ts";
 
@@ -249,6 +250,7 @@ describe("ending", () => {
     {
       await using serve = await startServe(world);
       await waitFor("the remedy", () => kindsIn(world).includes("toggle.opened"), { ...SLOW, interval: 5 });
+      using _unanswered = paused(world);
       expect(await serve.stop("SIGTERM")).toBe(1);
       expect(serve.stderr()).toMatch(/still under way after serve\.grace/);
     }
@@ -266,12 +268,9 @@ describe("ending", () => {
     {
       await using serve = await startServe(world);
       await waitFor("the remedy", () => kindsIn(world).includes("toggle.opened"), { ...SLOW, interval: 5 });
+      using _unanswered = paused(world);
       serve.signal("SIGINT");
-      await waitFor(
-        "the first signal to be noticed",
-        () => serve.stderr().includes("finishing the current step"),
-        SLOW,
-      );
+      await waitFor("the first signal's effect", () => serve.stderr().includes("finishing the current step"), SLOW);
       expect(await serve.stop("SIGTERM")).toBe(3);
     }
     await using _next = await startServe(world);

@@ -1,12 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { createAccount } from "@nats-io/nkeys";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { layAccounts } from "../../lab/many.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
-import { createWorld, type World } from "../../lab/world.ts";
+import { createWorld } from "../../lab/world.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { openWorldApp } from "../support/context.ts";
+import { paused } from "../support/paused.ts";
 
 /** Which requests are sent, how often, and what happens to one that nobody answers in time. */
 
@@ -28,18 +30,6 @@ async function counting(system: NatsConnection, ...subjects: readonly string[]) 
   return (subject: string): number => counts.get(subject) ?? 0;
 }
 
-/** Pauses the server's process: it answers nothing, and later everything. */
-async function pause({ server }: World, milliseconds: number): Promise<void> {
-  const pid = server.pid();
-  if (pid === undefined) throw new Error("the server does not run");
-  process.kill(pid, "SIGSTOP");
-  try {
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  } finally {
-    process.kill(pid, "SIGCONT");
-  }
-}
-
 test("a run asks all servers once, and a server that is silent for two seconds makes no account unknown", async () => {
   await using world = await createWorld({ binary });
   await layAccounts(world, MANY);
@@ -55,7 +45,10 @@ test("a run asks all servers once, and a server that is silent for two seconds m
 
   const sweep = app.sweep("manual", "a test", "everything");
   await waitFor("accounts to be looked at", async () => asked("$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP") > 20);
-  await pause(world, 2_000);
+  {
+    using _silence = paused(world);
+    await sleep(2_000);
+  }
   const { seen, results, failures } = await sweep;
 
   expect({ seen, failures }).toEqual({ seen: MANY + 2, failures: [] });
@@ -94,10 +87,9 @@ test("a list that ends with the connection says so, and is no bug", async () => 
   await using world = await createWorld({ binary });
   await using app = await openWorldApp(world);
   const { resolver } = await app.context();
-  const pid = world.server.pid();
-  if (pid === undefined) throw new Error("the server does not run");
-  process.kill(pid, "SIGSTOP");
+  using _silence = paused(world);
   const first = resolver.list()[Symbol.asyncIterator]().next();
-  process.kill(pid, "SIGKILL");
-  await expect(first).rejects.toMatchObject({ code: "nats.connection_lost" });
+  const lost = expect(first).rejects.toMatchObject({ code: "nats.connection_lost" });
+  await world.server.kill();
+  await lost;
 }, 60_000);
