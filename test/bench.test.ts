@@ -65,21 +65,27 @@ describe("a comparison", () => {
 describe("the document", () => {
   const compared: Compared = {
     work: "1,000 accounts",
-    aim: 8,
     rows: [
       { name: "a bare client", samples: [{ seconds: 0.5 }, { seconds: 0.25 }, { seconds: 1 }], ratios: [] },
-      { name: "Relight", samples: [{ seconds: 3, megabytes: 120.4 }], ratios: [6] },
+      {
+        name: "`relight run`",
+        aim: { times: 8, megabytes: 150 },
+        samples: [{ seconds: 3, megabytes: 120.4 }],
+        ratios: [6],
+      },
+      { name: "`relight --help`", aim: { seconds: 0.1 }, samples: [{ seconds: 0.07 }], ratios: [0.14] },
       { name: "`nsc`", samples: [], ratios: [], missing: "not on the PATH" },
     ],
   };
   const benchmark = { name: "some", title: "Some", about: "About it.", run: async () => undefined };
 
-  test("a table has medians, spread and ratios, names missing programs, and leaves out empty columns", () => {
+  test("a table has medians, spread, ratios and the aim of each row, names missing programs, and leaves out empty columns", () => {
     expect(table([compared]).split("\n")).toEqual([
       "| work | by | time | of the baseline | aim | memory |",
       "|---|---|---|---|---|---|",
       "| 1,000 accounts | a bare client | 500 ms (250 ms – 1.00 s) | 1 |  |  |",
-      "|  | Relight | 3.00 s | 6.0 × | 8.0 × | 120 MB |",
+      "|  | `relight run` | 3.00 s | 6.0 × | 8.0 ×, 150 MB | 120 MB |",
+      "|  | `relight --help` | 70 ms | 0.1 × | 100 ms |  |",
       "|  | `nsc`: not on the PATH |  |  |  |  |",
     ]);
   });

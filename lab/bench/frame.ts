@@ -12,9 +12,19 @@ export interface Sample {
   readonly serverCpu?: number;
 }
 
+/** What one of ours should not exceed. */
+export interface Aim {
+  /** As a multiple of the baseline's time. */
+  readonly times?: number;
+  readonly seconds?: number;
+  readonly megabytes?: number;
+}
+
 /** One way to do the work. */
 export interface Contestant {
   readonly name: string;
+  /** Absent for a baseline, and for what others do. */
+  readonly aim?: Aim;
   /** Does the work once. @throws if it was not done, because the time of a failure means nothing */
   readonly run: (round: number) => Promise<Sample>;
   /** At most this many rounds, for a slow one. */
@@ -33,19 +43,18 @@ export interface Comparison {
   readonly work: string;
   readonly baseline: Contestant;
   readonly others: readonly (Contestant | Missing)[];
-  /** What it should not exceed, as a multiple of the baseline. */
-  readonly aim?: number;
 }
 
 export interface Row {
   readonly name: string;
+  readonly aim?: Aim;
   readonly samples: readonly Sample[];
   /** Each round's time as a multiple of the baseline's in the same round; empty for the baseline. */
   readonly ratios: readonly number[];
   readonly missing?: string;
 }
 
-export interface Compared extends Pick<Comparison, "work" | "aim"> {
+export interface Compared extends Pick<Comparison, "work"> {
   readonly rows: readonly Row[];
 }
 
@@ -97,7 +106,7 @@ const takesPart = (one: Contestant | Missing): one is Contestant => !isMissing(o
 
 /** Runs all contestants in turn, `rounds` times. */
 export async function compare(
-  { work, aim, baseline, others }: Comparison,
+  { work, baseline, others }: Comparison,
   { rounds, say, signal }: Pick<Bench, "say" | "signal"> & { readonly rounds: number },
 ): Promise<Compared> {
   const running = [baseline, ...others.filter(takesPart)];
@@ -116,7 +125,7 @@ export async function compare(
     if (isMissing(one)) return { name, samples: [], ratios: [], missing: one.missing };
     const own = samples.get(name) ?? [];
     const ratios = one === baseline ? [] : own.map(({ seconds }, index) => seconds / (base[index]?.seconds ?? seconds));
-    return { name, samples: own, ratios };
+    return { name, samples: own, ratios, ...(one.aim === undefined ? {} : { aim: one.aim }) };
   };
-  return { work, ...(aim === undefined ? {} : { aim }), rows: [baseline, ...others].map(rowOf) };
+  return { work, rows: [baseline, ...others].map(rowOf) };
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { marksOf, withPart } from "../sections.ts";
-import { type Benchmark, type Compared, type Row, type Sample, type Summary, summaryOf } from "./frame.ts";
+import { type Aim, type Benchmark, type Compared, type Row, type Sample, type Summary, summaryOf } from "./frame.ts";
 
 /** The document with the results. Text outside of the marked sections is written by hand. */
 export const DOCUMENT = join(import.meta.dirname, "..", "..", "docs", "benchmarks.md");
@@ -43,16 +43,25 @@ function spread(summary: Summary | undefined, show: (value: number) => string): 
 const valuesOf = ({ samples }: Row, of: keyof Sample): readonly number[] =>
   samples.flatMap((sample) => sample[of] ?? []);
 
-function cellsOf(row: Row, index: number, { work, aim }: Compared): readonly string[] {
+/** As many of them as there are, such as `2.0 ×, 150 MB`. */
+function goalOf({ times, seconds, megabytes: size }: Aim): string {
+  const shown = [
+    times === undefined ? [] : multiple(times),
+    seconds === undefined ? [] : duration(seconds),
+    size === undefined ? [] : megabytes(size),
+  ];
+  return shown.flat().join(", ");
+}
+
+function cellsOf(row: Row, index: number, { work }: Compared): readonly string[] {
   const first = index === 0 ? work : "";
   const name = row.missing === undefined ? row.name : `${row.name}: ${row.missing}`;
-  const goal = aim !== undefined && row.name === "Relight" ? multiple(aim) : "";
   return [
     first,
     name,
     spread(summaryOf(valuesOf(row, "seconds")), duration),
     index === 0 ? "1" : spread(summaryOf(row.ratios), multiple),
-    goal,
+    row.aim === undefined ? "" : goalOf(row.aim),
     spread(summaryOf(valuesOf(row, "megabytes")), megabytes),
     spread(summaryOf(valuesOf(row, "cpu")), duration),
     spread(summaryOf(valuesOf(row, "serverCpu")), duration),

@@ -35,10 +35,10 @@ server on this machine.`,
 async function compareFunctions(bench: Bench, bare: string): Promise<void> {
   await bench.compare({
     work: "importing a function",
-    aim: 1.5,
     baseline: { name: "a handler with the NATS client", run: () => imported(bench, bare) },
     others: FUNCTIONS.map((name) => ({
       name: `\`${name}\``,
+      aim: { times: 1.5 },
       run: () => imported(bench, join(ROOT, "dist", "functions", `${name}.mjs`)),
     })),
   });
@@ -54,9 +54,14 @@ async function compareCommands(bench: Bench, folder: string): Promise<void> {
       run: async () => secondsOf(await timed(bench, process.execPath, ["-e", "0"], { cwd: folder })),
     },
     others: [
-      { name: "`relight --help`", run: async () => secondsOf(await relight(bench, folder, "--help")) },
+      {
+        name: "`relight --help`",
+        aim: { seconds: 0.1 },
+        run: async () => secondsOf(await relight(bench, folder, "--help")),
+      },
       {
         name: "`relight status --json`",
+        aim: { seconds: 0.3 },
         run: async () => {
           const { stdout, ...sample } = await relight(bench, world.home, "status", "--json");
           const { accounts } = JSON.parse(stdout) as { accounts: readonly unknown[] };
