@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import jest from "./jest.config.js";
 
 const unit = jest.projects.find(({ displayName }) => displayName === "unit");
@@ -9,7 +10,13 @@ export default {
   testRunnerNodeArgs: ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"],
   jest: {
     projectType: "custom",
-    config: { ...unit, testRegex: "/test/(domain|usecases)/.*[.]test[.]ts$", reporters: [] },
+    config: {
+      ...unit,
+      // Stryker puts its own environment over this one, and knows no <rootDir>.
+      testEnvironment: join(import.meta.dirname, "test/support/environment.js"),
+      testRegex: "/test/(domain|usecases)/.*[.]test[.]ts$",
+      reporters: [],
+    },
   },
   coverageAnalysis: "perTest",
   // Stryker reads tsconfig.json with an API that TypeScript 7 no longer has; Jest needs none.

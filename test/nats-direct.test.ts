@@ -10,6 +10,7 @@ function interest(connections: Readonly<Record<number, readonly string[]>>, rece
   };
   return {
     holders,
+    isAwaited: () => undefined,
     hears: (subject) => ({ ok: true, value: holders(subject).value.length > 0 }),
     receivers: receivers === undefined ? undefined : new Set(receivers),
   };

@@ -1,5 +1,6 @@
 import { expect, jest, test } from "@jest/globals";
-import { jetstreamManager } from "@nats-io/jetstream";
+import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
 import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -40,6 +41,30 @@ test.each(["2.9.10", "2.10.27"])(
     await client.close();
   },
 );
+
+test("a deaf ephemeral consumer is a warning once its client has left it", async () => {
+  await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
+  const before = await jetstreamManager(await world.connectAs("app"));
+  await before.streams.add({ name: "ORDERS", subjects: ["orders.*"] });
+  const watcher = { deliver_subject: "watcher.in", ack_policy: AckPolicy.None, inactive_threshold: nanos(300_000) };
+  await before.consumers.add("ORDERS", { name: "watcher", ...watcher });
+  // Expiry closes the account's connections.
+  await expire(world);
+  await renewByHand(world);
+  const client = await world.connectAs("app");
+  client.subscribe("watcher.*");
+  const manager = await jetstreamManager(client, { checkAPI: false });
+  for (const subjects of [["elsewhere"], ["orders.*"]]) await manager.streams.update("ORDERS", { subjects });
+  const watched = await relight(world, "verify", "APP", "--json");
+  expect(watched.json.findings).toMatchObject([{ code: "consumer.deaf", health: "degraded" }]);
+
+  await client.close();
+  const left = await waitFor("the server to see that the client has left", async () => {
+    const { json } = await relight(world, "verify", "APP", "--json");
+    return json.verdict === "healthy" && json;
+  });
+  expect(left).toMatchObject({ findings: [], warnings: [{ code: "consumer.abandoned" }] });
+});
 
 interface Found {
   readonly code: string;

@@ -78,8 +78,9 @@ export function isDeaf({ deafSubjects }: Pick<StreamFacts, "deafSubjects">): boo
   return deafSubjects.ok && deafSubjects.value.length > 0;
 }
 
-export function isDeafConsumer({ heard }: ConsumerFacts): boolean {
-  return heard.ok && !heard.value;
+/** Nobody misses one that its client has left. */
+export function isDeafConsumer({ heard, abandoned }: ConsumerFacts): boolean {
+  return heard.ok && !heard.value && !abandoned;
 }
 
 /** Streams that are deaf on their subjects, and mirrors and sources that receive nothing from a working origin. */
@@ -110,13 +111,11 @@ function hasDirect({ mirrorDirect }: StreamFacts, value: MirrorDirect): boolean 
 /**
  * Mirrors and sources that are deaf themselves: they receive nothing from a working origin in the same cluster. A stream
  * without subjects shows deafness in no other way (tested on 2.15.1: after a metadata update its server's subscriptions
- * can lead nowhere). Empty while anything else of the account is faulty, because they recover once their origin does, and
- * while a stream's direct gets are dead everywhere: then its subscriptions were just revived, and copies follow within
- * fifteen seconds by themselves, which another remedy would only delay (timed on 2.10.27).
+ * can lead nowhere).
  */
 function silentCopies(observation: Observation): readonly StreamFacts[] {
   const all = allStreams(observation);
-  if (all.some((stream) => isFaulty(stream) || hasNoDirectGets(stream))) return [];
+  if (all.some(hidesCopies)) return [];
   return all.filter((copy) =>
     originsOf([copy]).some(
       ({ origin }) => lacksHeartbeats(origin) && origin.error === undefined && isNear(observation, copy, origin),
@@ -127,8 +126,16 @@ function silentCopies(observation: Observation): readonly StreamFacts[] {
 const hasNoDirectGets = ({ directGets }: StreamFacts): boolean =>
   directGets?.ok === true && directGets.value.deafOn.length > 0 && directGets.value.heardOn.length === 0;
 
-/** Whether a stream or its consumers are visibly dead. Then the state of mirrors and sources says nothing more. */
-export function isFaulty(stream: StreamFacts): boolean {
+/**
+ * Whether the state of the account's mirrors and sources says nothing more because of this stream: while anything else is
+ * faulty, because they recover once their origin does, and while its direct gets are dead everywhere: then its
+ * subscriptions were just revived, and copies follow within fifteen seconds by themselves, which another remedy would only
+ * delay (timed on 2.10.27).
+ */
+export const hidesCopies = (stream: StreamFacts): boolean => isFaulty(stream) || hasNoDirectGets(stream);
+
+/** Whether a stream or its consumers are visibly dead. */
+function isFaulty(stream: StreamFacts): boolean {
   return (
     faultOf(stream) !== undefined ||
     stream.consumers.some(

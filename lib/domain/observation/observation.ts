@@ -145,6 +145,8 @@ export interface ConsumerFacts {
   readonly peers: readonly Peer[];
   readonly nodeMissingOn: readonly string[];
   readonly heard: Probe<boolean>;
+  /** Present if its client has left it: it is ephemeral, needs no acknowledgments, and delivers to nobody. */
+  readonly abandoned?: true;
   /** Its creation time as the server writes it. */
   readonly created?: string;
   /** The stream sequence up to which all messages are acknowledged. */

@@ -24,7 +24,7 @@ import { explainDefect } from "./defects.ts";
 import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
 import { importWarnings } from "./import-findings.ts";
-import { jetStreamFindings } from "./jetstream-findings.ts";
+import { abandonedWarnings, jetStreamFindings } from "./jetstream-findings.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import { originFindings } from "./origins-findings.ts";
 import { overwrittenFindings } from "./overwritten-findings.ts";
@@ -107,6 +107,7 @@ function warningsAbout(
     ...resolverWarnings(observation),
     ...keptOutWarnings(observation),
     ...idleWarnings(observation, findings, sight),
+    ...abandonedWarnings(observation),
     ...importWarnings(
       loaded(observation)[0]?.document.claims,
       observation.streams.ok ? observation.streams.value : [],

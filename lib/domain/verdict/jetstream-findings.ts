@@ -1,5 +1,6 @@
 import { loaded } from "../claims/claims-in-force.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
+import { isDeafConsumer } from "../observation/deafness.ts";
 import { directFindings } from "../observation/direct-gets.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
 import type { AccountView, ConsumerFacts, Observation, Probe, StreamFacts } from "../observation/observation.ts";
@@ -7,7 +8,7 @@ import type { LastSight } from "../observation/streams-seen.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { heldFindings } from "./held-findings.ts";
 import { importFindings } from "./import-findings.ts";
-import type { Finding, FindingCode } from "./verdict.ts";
+import type { Finding, FindingCode, Warning } from "./verdict.ts";
 
 /** Findings about the account's JetStream, from the servers' view and the account's own. */
 export function jetStreamFindings(observation: Observation, sight?: LastSight): Finding[] {
@@ -126,16 +127,30 @@ function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Find
  * A push consumer without acknowledgments, such as a watcher's of a KV bucket, needs no subscription to deliver, so it
  * works while it is deaf (nats-server 2.10.27, tested). Only its flow control is not heard.
  */
-function deafConsumer({ name: stream }: StreamFacts, { server, name, heard, config }: ConsumerFacts): Finding[] {
+function deafConsumer({ name: stream }: StreamFacts, consumer: ConsumerFacts): Finding[] {
+  const { server, name, heard, config } = consumer;
   const subject = { server, stream, consumer: name };
   if (!heard.ok) return [failedProbe(`consumer ${stream} > ${name}`, heard, subject)];
-  if (heard.value) return [];
+  if (!isDeafConsumer(consumer)) return [];
   const evidence = { probe: "SUBSZ", subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}` };
   const message = `JetStream does not listen for consumer ${stream} > ${name}`;
   if (config["deliver_subject"] === undefined || config["ack_policy"] !== "none")
     return [finding("consumer.deaf", "dead", subject, message, evidence)];
   const until = config["flow_control"] === true ? ", until it waits for flow control" : "";
   return [finding("consumer.deaf", "degraded", subject, `${message}; it still delivers${until}`, evidence)];
+}
+
+/** Consumers that JetStream does not listen for, which harms nobody because their clients have left them. */
+export function abandonedWarnings({ streams }: Observation): readonly Warning[] {
+  const all = streams.ok ? streams.value : [];
+  return all.flatMap(({ name: stream, consumers }) =>
+    consumers
+      .filter(({ heard, abandoned }) => heard.ok && !heard.value && abandoned)
+      .map(({ name: consumer }): Warning => {
+        const message = `JetStream does not listen for consumer ${stream} > ${consumer}, which its client has left: nobody misses it`;
+        return { code: "consumer.abandoned", subject: { stream, consumer }, message };
+      }),
+  );
 }
 
 function accountViewFindings(observation: Observation, sight: LastSight | undefined): Finding[] {

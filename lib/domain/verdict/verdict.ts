@@ -113,6 +113,8 @@ export const WARNINGS = {
   "limit.near": "Nine tenths of a limit are in use.",
   "limit.reached": "A limit is reached, but only prevents new streams or consumers.",
   "account.idle": "No server has the account loaded, and it never had streams: nobody uses it, so nothing is checked.",
+  "consumer.abandoned":
+    "JetStream does not listen for an ephemeral consumer whose client has left it: nobody misses it, and it ends by itself.",
   "account.kept_out":
     "The account's claims keep Relight's own users out (auth callout, a scoped key), so it is checked only as the system account.",
   "stream.emptied_by_restart":

@@ -65,6 +65,11 @@ export const TIMING = {
   limitsInForce: within(30_000, 250),
 
   settles: SETTLES,
+  /**
+   * How long a remedy is given even if another one would treat what is left: after the touch, replicas elect leaders and
+   * become current, and until then do not answer direct gets.
+   */
+  settlesAtLeast: { "touch-metadata": millis(6_000) } as Readonly<Partial<Record<RungId, Millis>>>,
   /** How often to check for the effect of a remedy. */
   settlesLookedAt: millis(250),
   /** A missing stream may be reported again, for instance after an election. */

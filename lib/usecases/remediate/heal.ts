@@ -160,21 +160,23 @@ async function applyRung(
 }
 
 /**
- * Waits for a rung's effect: until the account is healthy, or until only faults are left that another rung treats.
+ * Waits for a rung's effect: until the account seems healthy, or until only faults are left that another rung treats. The
+ * check that follows also listens to mirrors and sources, which takes three seconds each time.
  */
 async function settle(context: Context, job: RunningJob, rung: Rung, tried: ReadonlySet<Attempt>): Promise<void> {
-  const again = looking(context, job.account);
+  const { settles, settlesAtLeast, settlesLookedAt: interval } = context.timing;
+  const again = looking(context, job.account, false);
+  const begun = context.clock.monotonic();
   let looks = 0;
   const hasSettled = async (): Promise<boolean> => {
     const seen = await again();
     looks++;
     if (isRevived(seen.verdict)) return true;
     // One check does not prove a fault.
-    if (looks === 1) return false;
+    if (looks === 1 || context.clock.monotonic() - begun < (settlesAtLeast[rung.id] ?? 0)) return false;
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "rung";
   };
-  const { settles, settlesLookedAt: interval } = context.timing;
   await waitUntil(context.clock, hasSettled, { interval, timeout: settles[rung.id] });
 }
 

@@ -49,6 +49,17 @@ const UNREADABLE = { ok: false, code: "claims.unreadable", message: "s1 runs cla
 /** Of a consumer to whose subject servers deliver by themselves. */
 const PUSHES = { deliver_subject: "audit.in", ack_policy: "none" };
 describe("the verdict", () => {
+  test("a deaf consumer that its client has left is a warning", () => {
+    const left = consumer({ name: "watcher", heard: { ok: true, value: false }, config: PUSHES, abandoned: true });
+    const message =
+      "JetStream does not listen for consumer ORDERS > watcher, which its client has left: nobody misses it";
+    expect(verdictOf({ streams: streams(stream({ consumers: [left] })) })).toMatchObject({
+      health: "healthy",
+      findings: [],
+      warnings: [{ code: "consumer.abandoned", subject: { stream: "ORDERS", consumer: "watcher" }, message }],
+    });
+  });
+
   test("of a healthy account", () => {
     expect(verdictOf({})).toMatchObject({
       health: "healthy",

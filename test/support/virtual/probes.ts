@@ -1,5 +1,5 @@
 import type { AccountId, Expectations } from "../../../lib/domain/claims/account.ts";
-import { BEAT_GAP, isFaulty } from "../../../lib/domain/observation/deafness.ts";
+import { BEAT_GAP, hidesCopies } from "../../../lib/domain/observation/deafness.ts";
 import type { MetaGroup } from "../../../lib/domain/observation/meta-group.ts";
 import type {
   ConsumerFacts,
@@ -87,7 +87,7 @@ export function virtualProbes(
   /** Copies are observed for as long as two heartbeats take, if everything else is healthy. */
   async function listened(streams: readonly StreamFacts[]): Promise<Probe<readonly StreamFacts[]>> {
     const isCopy = ({ origins }: StreamFacts): boolean => origins.ok && origins.value.length > 0;
-    if (!streams.some(isCopy) || streams.some(isFaulty)) return { ok: true, value: streams };
+    if (!streams.some(isCopy) || streams.some(hidesCopies)) return { ok: true, value: streams };
     await link.wait(2 * BEAT_GAP);
     return { ok: true, value: streams.map(withReadings) };
   }

@@ -96,6 +96,16 @@ export function nextMessage(stream: Replica, consumer: ConsumerReplica): string 
 }
 
 /**
+ * Whether its client has left an ephemeral consumer that needs no acknowledgments: nobody in the cluster subscribes to what
+ * it delivers to, and its leader says so, too. Unknown counts as not.
+ */
+export function isAbandoned({ detail }: ConsumerReplica, interests: Interests): boolean {
+  const { deliver_subject: to, ack_policy: acknowledges, durable_name: durable } = detail.config;
+  if (typeof to !== "string" || durable !== undefined || acknowledges !== "none" || detail.push_bound) return false;
+  return [...interests.values()].every(({ isAwaited }) => isAwaited(to) === false);
+}
+
+/**
  * Whether the leader of a stream runs it twice: more than one of JetStream's connections subscribes to its subjects, so
  * each message is stored by both and acknowledged twice. Undefined if unknown, or if the stream has no subjects.
  */

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
-import { BEAT_GAP, isFaulty } from "../../../domain/observation/deafness.ts";
+import { BEAT_GAP, hidesCopies } from "../../../domain/observation/deafness.ts";
 import { keyOf, originsOf } from "../../../domain/observation/domains.ts";
 import type { OriginFacts, OriginReading, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
@@ -25,7 +25,7 @@ export async function listenToOrigins(
   streams: readonly StreamFacts[],
 ): Promise<readonly StreamFacts[]> {
   let heard = streams;
-  if (!heard.some(isCopy) || heard.some(isFaulty)) return heard;
+  if (!heard.some(isCopy) || heard.some(hidesCopies)) return heard;
   for (let readings = 0; readings < MORE_READINGS; readings++) {
     await wait(BEAT_GAP);
     const now = await readOrigins(settings, account, servers, heard.filter(isCopy));

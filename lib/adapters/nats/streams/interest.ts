@@ -1,5 +1,6 @@
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
+import { covers } from "../../../domain/claims/shares.ts";
 import type { Probe } from "../../../domain/observation/observation.ts";
 import { probe } from "../../../errors.ts";
 import type { HeldSubscription } from "../connection/answers.ts";
@@ -21,6 +22,8 @@ export interface Interest {
    * connection. For subjects that were not asked about, known only if the server's list could be read at once.
    */
   holders(subject: string): Probe<readonly number[]>;
+  /** Whether anybody, clients and routes included, subscribes to what matches; undefined if that could not be read. */
+  isAwaited(subject: string): boolean | undefined;
   /** The ids of those on which mirrors receive messages; undefined if there are too many subscriptions to read. */
   readonly receivers: ReadonlySet<number> | undefined;
 }
@@ -45,7 +48,7 @@ const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ
 export async function findInterest(settings: InterestSettings, subjects: readonly string[]): Promise<Interest> {
   const wanted = new Map<string, number>();
   for (const subject of subjects) wanted.set(subject, (wanted.get(subject) ?? 0) + 1);
-  const { holdersOf, receivers } = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
+  const { holdersOf, isAwaited, receivers } = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
   // Read last, with recently closed connections, so every client that subscribed is included.
   const clients = await probe(() =>
     accountConnections(askingServer(settings, settings.server, "CONNZ"), settings.account),
@@ -63,7 +66,7 @@ export async function findInterest(settings: InterestSettings, subjects: readonl
     const held = holders(subject);
     return held.ok ? { ok: true, value: held.value.length >= (wanted.get(subject) ?? 1) } : held;
   };
-  return { hears, holders, receivers };
+  return { hears, holders, isAwaited, receivers };
 }
 
 const notAsked = (subject: string): Probe<never> => {
@@ -99,6 +102,7 @@ const MIRROR_INBOX = "$JS.M.";
 
 interface Found {
   readonly holdersOf: Holders;
+  readonly isAwaited: Interest["isAwaited"];
   readonly receivers: Interest["receivers"];
 }
 
@@ -117,9 +121,12 @@ async function findHolders(settings: InterestSettings, subjects: readonly string
       ok: true,
       value: holdersAmong(settings, bySubject.get(subject) ?? [], subject),
     });
-    return { holdersOf, receivers: new Set(receiving.map(({ cid }) => cid)) };
+    const isAwaited: Interest["isAwaited"] = (subject) =>
+      all.value.some((held) => isOwn(settings, held) && covers(held.subject, subject));
+    return { holdersOf, isAwaited, receivers: new Set(receiving.map(({ cid }) => cid)) };
   }
-  if (all.code !== "nats.list_cut") return { holdersOf: () => all, receivers: undefined };
+  const unread = { isAwaited: () => undefined, receivers: undefined };
+  if (all.code !== "nats.list_cut") return { holdersOf: () => all, ...unread };
   const answers = await pMap(subjects, (subject) => probe(() => subscriptions(settings, { test: literal(subject) })), {
     concurrency: AT_ONCE,
   });
@@ -129,7 +136,7 @@ async function findHolders(settings: InterestSettings, subjects: readonly string
     if (held === undefined) return notAsked(subject);
     return held.ok ? { ok: true, value: holdersAmong(settings, held.value, subject) } : held;
   };
-  return { holdersOf, receivers: undefined };
+  return { holdersOf, ...unread };
 }
 
 const subscriptions = (
@@ -138,12 +145,14 @@ const subscriptions = (
 ): Promise<readonly HeldSubscription[]> =>
   accountSubscriptions(askingServer(settings, settings.server, "SUBSZ"), settings.account, which);
 
+const isOwn = ({ account }: InterestSettings, sub: HeldSubscription): boolean => (sub.account ?? account) === account;
+
 function holdersAmong(
-  { account }: InterestSettings,
+  settings: InterestSettings,
   found: readonly HeldSubscription[],
   subject: string,
 ): readonly number[] {
-  const exact = found.filter((sub) => sub.subject === subject && (sub.account ?? account) === account);
+  const exact = found.filter((sub) => sub.subject === subject && isOwn(settings, sub));
   return [...new Set(exact.map(({ cid }) => cid))];
 }
 

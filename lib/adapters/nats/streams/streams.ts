@@ -28,6 +28,7 @@ import {
   findInterests,
   heardBy,
   type Interests,
+  isAbandoned,
   type Mirrors,
   mirrorsAmong,
   nextMessage,
@@ -265,6 +266,7 @@ function consumerFacts(
     ackFloor: consumer.detail.ack_floor.stream_seq,
     ...(leader === consumer.server ? defined({ deliveries: deliveriesOf(consumer.detail) }) : {}),
     heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
+    ...(isAbandoned(consumer, interests) ? { abandoned: true } : {}),
   };
 }
 
