@@ -4,7 +4,7 @@ import { type App, openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { aborted, listen } from "../serve/listen.ts";
 import { userOfMachine } from "./commands.ts";
-import { printAside, printJson, printLines } from "./out.ts";
+import { printAside, printJsonLine, printLines } from "./out.ts";
 import { serviceLog } from "./service-log.ts";
 import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warnOnce } from "./session.ts";
 
@@ -34,7 +34,7 @@ export async function runConsole(
     const { pages, drain } = await openConsole({ app, withApp, log, person, signsInOnLoopback: false });
     const listening = await listen(pages, app.listen);
     const url = `${listening.url}/`;
-    if (json) printJson({ url }, 0);
+    if (json) printJsonLine({ url });
     else printLines([`the console is at ${url} (Ctrl-C ends it)`]);
     if (opens) openBrowser(url);
     await aborted(signal);

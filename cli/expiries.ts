@@ -2,6 +2,7 @@ import type { App } from "../lib/compose/compose.ts";
 import { type Expiring, expiringJson } from "../lib/domain/expiry/expiring.ts";
 import { EXIT } from "../lib/errors.ts";
 import { PAINT } from "./levels.ts";
+import { MadeList } from "./out.ts";
 import type { CommandResult } from "./session.ts";
 import { minute, tableOf } from "./table.ts";
 
@@ -11,7 +12,7 @@ export async function expiries(app: App): Promise<CommandResult> {
   const found = await app.expiries();
   const [worst] = found;
   const exit = EXIT[worst?.severity ?? "ok"];
-  return { json: { expiries: found.map(expiringJson) }, lines: () => render(found), exit };
+  return { json: { expiries: new MadeList(found, expiringJson) }, lines: () => render(found), exit };
 }
 
 /** What `status` shows beside the accounts: whatever else is not well. */

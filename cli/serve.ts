@@ -2,7 +2,7 @@ import { openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import type { Interval } from "./arguments.ts";
-import { printAside, printJson } from "./out.ts";
+import { printAside, printJsonLine } from "./out.ts";
 import { serviceLog } from "./service-log.ts";
 import { type GlobalOptions, interruptible, namedConfig, reportError, warn, warnOnce } from "./session.ts";
 import { notePrinter, reportLine } from "./watch.ts";
@@ -41,7 +41,7 @@ export async function runServe(options: GlobalOptions, { listen, sweepEvery }: S
       sweepEvery: sweepEvery === "off" ? undefined : sweepEvery,
       report: await service.withApp((app) => notePrinter(app, options)),
       onServing: (url) => {
-        if (json) printJson({ at: new Date().toISOString(), what: "serving", url }, 0);
+        if (json) printJsonLine({ at: new Date().toISOString(), what: "serving", url });
         else say(`serving on ${url}`);
       },
     });

@@ -76,19 +76,19 @@ export async function runCommand(
       },
     });
     progress.end();
-    return print(options, result);
+    return await print(options, result);
   } catch (thrown) {
     progress.end();
-    return reportError(thrown, options);
+    return await reportError(thrown, options);
   } finally {
     stop.end();
   }
 }
 
 /** Prints the result for people, or for programs. */
-export function print(options: Pick<GlobalOptions, "json" | "nagios">, result: CommandResult): ExitCode {
+export async function print(options: Pick<GlobalOptions, "json" | "nagios">, result: CommandResult): Promise<ExitCode> {
   const { json, lines, exit, nagios } = result;
-  if (options.json) printJson(json);
+  if (options.json) await printJson(json);
   else if (options.nagios && nagios !== undefined) printRows([[nagiosLine(exit, nagios())]]);
   else printLines(lines());
   return exit;
@@ -123,20 +123,20 @@ export async function runOffline(
   command: () => CommandResult | Promise<CommandResult>,
 ): Promise<ExitCode> {
   try {
-    return print(options, await command());
+    return await print(options, await command());
   } catch (thrown) {
-    return reportError(thrown, options);
+    return await reportError(thrown, options);
   }
 }
 
 /** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
-export function reportError(
+export async function reportError(
   thrown: unknown,
   options: Pick<GlobalOptions, "json" | "nagios" | "verbose" | "afterError">,
-): ExitCode {
+): Promise<ExitCode> {
   const error = asRelightError(thrown);
   const { afterError } = options;
-  if (options.json) printJson({ ...afterError?.json, error: error.toJSON() });
+  if (options.json) await printJson({ ...afterError?.json, error: error.toJSON() });
   else if (options.nagios) printRows([[nagiosError(error)]]);
   else printAside([...errorLines(error, "relight"), ...(afterError?.lines(error) ?? [])]);
   if (options.verbose && error.stack) printAside(error.stack.split("\n"));

@@ -10,7 +10,7 @@ import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts
 import type { Interval } from "./arguments.ts";
 import { colors } from "./colors.ts";
 import { growingNames, type NameOf } from "./names.ts";
-import { printAside, printJson, printLines } from "./out.ts";
+import { printAside, printJsonLine, printLines } from "./out.ts";
 import { serviceLog } from "./service-log.ts";
 import {
   type GlobalOptions,
@@ -61,7 +61,7 @@ export async function notePrinter(app: App, { json }: Pick<GlobalOptions, "json"
   return (note) => {
     const at = new Date().toISOString();
     for (const { account, name } of resultsIn(note)) learn(account, name);
-    if (json) printJson({ at, ...describe(nameOf, note) }, 0);
+    if (json) printJsonLine({ at, ...describe(nameOf, note) });
     else printLines(linesOf((account) => shortName(nameOf(account), account), note, at));
   };
 }
@@ -81,7 +81,7 @@ function resultsIn(note: WatchNote): readonly Remediation[] {
 export function reportLine(thrown: unknown): ExitCode {
   const error = asRelightError(thrown);
   const at = new Date().toISOString();
-  printJson({ at, what: "error", error: error.toJSON() }, 0);
+  printJsonLine({ at, what: "error", error: error.toJSON() });
   return error.exitCode;
 }
 

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, jest, test } from "@jest/globals";
 import type { Command, Option } from "commander";
 import fc from "fast-check";
 import { terminalLine, visible } from "../../cli/colors.ts";
-import { jsonParts } from "../../cli/out.ts";
+import { jsonParts, MadeList, printJson } from "../../cli/out.ts";
 import { program, runCommandLine } from "../../cli/relight.ts";
 import { renderDoctor } from "../../cli/render-doctor.ts";
 import { errorLines } from "../../cli/session.ts";
@@ -95,6 +96,42 @@ describe("a document for programs", () => {
       { numRuns: 30 },
     );
     expect([...jsonParts({ list: Array.from({ length: 5_000 }, (_, n) => n) }, 2)].length).toBeGreaterThan(5);
+  });
+
+  test.each([0, 1, 500, 501, 1_700])(
+    "is the same text if the %i members of a list are made when they are printed",
+    (length) => {
+      const items = Array.from({ length }, (_, index) => index);
+      const make = (item: number) => ({ item, token: "secret" });
+      for (const indent of [0, 2]) {
+        const text = [...jsonParts({ a: 1, list: new MadeList(items, make), b: undefined }, indent)].join("");
+        expect(text).toBe(JSON.stringify(redact({ a: 1, list: items.map(make) }), null, indent));
+      }
+    },
+  );
+
+  test("is printed as fast as it is read", async () => {
+    const written: string[] = [];
+    let isRead = false;
+    const writing = jest.spyOn(process.stdout, "write").mockImplementation((text) => {
+      written.push(String(text));
+      return isRead;
+    });
+    try {
+      const list = Array.from({ length: 1_500 }, (_, index) => index);
+      const printing = printJson({ list });
+      const parts = [...jsonParts({ list }, 2)];
+      expect(written).toEqual(parts.slice(0, 1));
+      process.stdout.emit("drain");
+      await nextTurn();
+      expect(written).toEqual(parts.slice(0, 2));
+      isRead = true;
+      process.stdout.emit("drain");
+      await printing;
+      expect(written).toEqual([...parts, "\n"]);
+    } finally {
+      writing.mockRestore();
+    }
   });
 });
 

@@ -46,7 +46,7 @@ let older: ReadonlySet<string> = new Set();
 /** The older half is dropped when the recent one is full: 100 bytes for each. */
 const MOST_RECENT = 131_072;
 
-const proofOf = ({ token }: Signed): string => hash("sha256", token, "base64url");
+const proofOf = ({ token }: Signed): string => hash("sha256", token, "binary");
 
 function isProved(proof: string): boolean {
   if (recent.has(proof)) return true;
