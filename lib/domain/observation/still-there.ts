@@ -33,12 +33,16 @@ export type Existing = Pick<StreamFacts, "domain" | "name"> & {
   readonly consumers: readonly { readonly name: string; readonly created?: string | undefined }[];
 };
 
-/** The observation without streams and consumers that were deleted or recreated before `now` was read. */
+/**
+ * The observation without streams and consumers that were deleted or recreated before `now` was read. A consumer's stream
+ * is identified by its name alone: after restarts servers differ in when it was created, and another server than the
+ * stream's leader may hold the consumer (tested on 2.9.10, 2.9.25 and 2.10.27; not on 2.15.2).
+ */
 export function withoutVanished(observation: Observation, now: readonly Existing[]): Observation {
   const known = new Set(now.flatMap(namesOf));
   const remains = (stream: StreamFacts): StreamFacts[] => {
-    const own = ownName(stream);
-    if (!known.has(own)) return [];
+    if (!known.has(ownName(stream))) return [];
+    const own = keyOf(stream);
     const consumers = stream.consumers.filter(({ name, created }) => known.has(within(own, name, created)));
     return [
       {
@@ -55,8 +59,9 @@ export function withoutVanished(observation: Observation, now: readonly Existing
 }
 
 function namesOf(stream: Existing): readonly string[] {
-  const own = ownName(stream);
-  return [own, ...stream.consumers.flatMap(({ name, created }) => [within(own, name), within(own, name, created)])];
+  const own = keyOf(stream);
+  const consumers = stream.consumers.flatMap(({ name, created }) => [within(own, name), within(own, name, created)]);
+  return [ownName(stream), ...consumers];
 }
 
 const ownName = ({ created = "", ...stream }: Omit<Existing, "consumers">): string => `${keyOf(stream)} ${created}`;

@@ -153,10 +153,16 @@ describe("consecutive looks", () => {
 });
 
 describe("consecutive readings", () => {
-  const seen = look(stream({ ...OLD, ...DEAF, consumers: [consumer({ created: LONG_AGO })] }));
+  const own = { consumers: [consumer({ created: LONG_AGO })], forgotten: [forgotten({ name: "lost" })] };
+  const seen = look(stream({ ...OLD, ...DEAF, ...own }));
   const steady = { name: "STEADY", created: LONG_AGO, consumers: [{ name: "worker", created: LONG_AGO }] };
   const namesOf = ({ streams }: Observation) =>
-    streams.ok ? streams.value.map(({ name, consumers }) => `${name}: ${consumers.length}`) : [];
+    streams.ok
+      ? streams.value.flatMap(({ name, consumers, forgotten }) => [
+          `${name}: ${consumers.length}`,
+          ...forgotten.map((one) => `${name} forgot ${one.name}`),
+        ])
+      : [];
 
   test.each<[string, Parameters<typeof withoutVanished>[1], readonly string[]]>([
     ["a gone asset is omitted", [steady], ["STEADY: 1"]],
@@ -166,6 +172,20 @@ describe("consecutive readings", () => {
       "an asset that any server reports is there",
       [steady, { ...OLD, consumers: [] }, { ...OLD, consumers: [{ name: "worker", created: LONG_AGO }] }],
       ["STEADY: 1", "X: 1"],
+    ],
+    [
+      "so is a consumer on a server that reports another time for its stream",
+      [
+        steady,
+        { ...OLD, consumers: [] },
+        { ...OLD, created: ago(900), consumers: [{ name: "worker", created: LONG_AGO }] },
+      ],
+      ["STEADY: 1", "X: 1"],
+    ],
+    [
+      "and one that the cluster has forgotten",
+      [steady, { ...OLD, consumers: [] }, { ...OLD, created: ago(900), consumers: [{ name: "lost" }] }],
+      ["STEADY: 1", "X: 0", "X forgot lost"],
     ],
   ])("%s", (_what, now, names) => {
     expect(namesOf(withoutVanished(seen, now))).toEqual(names);
