@@ -93,6 +93,10 @@ const EFFECTS: readonly Effect[] = [
     say: (names) => `Publishers to ${names} get two acknowledgments for each message.`,
   },
   {
+    codes: ["stream.replicas_differ"],
+    say: (names) => `Readers of ${names} get other messages from one server than from another.`,
+  },
+  {
     codes: ["stream.stalled", "stream.ahead_of_origin"],
     say: (names) => `Copies get no new messages: ${names}.`,
   },

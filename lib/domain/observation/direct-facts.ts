@@ -1,4 +1,12 @@
-/** Facts about direct gets. */
+/** Facts about what clients read from the replicas of a stream. */
+
+/** A replica that contradicts its leader. */
+export interface DifferingReplica {
+  readonly server: string;
+  /** Its last sequence, and the leader's. */
+  readonly lastSeq: number;
+  readonly leaderSeq: number;
+}
 
 /** The servers with a current replica of a stream, by whether they answer its direct gets. All should, because clients may ask any. */
 export interface DirectGets {

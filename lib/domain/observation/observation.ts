@@ -4,7 +4,7 @@ import type { ResolverKind } from "../claims/resolver-kind.ts";
 import type { ConnectionCount, Deliveries, LimitsRoom, ServerCapacity, TierFacts } from "../limits/server-use.ts";
 import type { JsonObject } from "../time/json.ts";
 import type { EpochMillis, Millis } from "../time/time.ts";
-import type { DirectGets, MirrorDirect } from "./direct-facts.ts";
+import type { DifferingReplica, DirectGets, MirrorDirect } from "./direct-facts.ts";
 import type { MetaGroup } from "./meta-group.ts";
 
 /** The result of a probe: a value, or why it failed. A failed probe means unknown, not dead. */
@@ -77,11 +77,10 @@ export interface StreamFacts extends StreamState, TierFacts {
   readonly reportedBy?: string;
   /** The other members of its group, according to that server. A follower does not list itself. */
   readonly peers: readonly Peer[];
-  /**
-   * Servers that hold it without a Raft node of its group ("group node missing" in `/healthz`), because they restarted
-   * while the account was expired. Empty is healthy.
-   */
+  /** Servers that hold it without a Raft node, because they restarted while the account was expired. Empty is healthy. */
   readonly nodeMissingOn: readonly string[];
+  /** Replicas that count as current and hold other messages than their leader. Empty is healthy. */
+  readonly differing?: readonly DifferingReplica[];
   readonly bytes: number;
   /** Its creation time as the server writes it. A recreated stream has another one. */
   readonly created?: string;

@@ -58,6 +58,7 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
     ...lostNodes(stream),
     ...deafStream(stream),
     ...doubledStream(stream),
+    ...differingReplicas(stream),
     ...directFindings(stream),
     ...importFindings(stream),
     ...stream.consumers.flatMap((consumer) => [
@@ -73,6 +74,18 @@ function doubledStream({ name, server, runsTwice, leader, subjects }: StreamFact
   if (!runsTwice) return [];
   const message = `${leader ?? server} runs stream ${name} twice over the same files: each message is acknowledged twice until the server restarts`;
   return [finding("stream.runs_twice", "degraded", { server, stream: name }, message, { probe: "SUBSZ", subjects })];
+}
+
+/** Direct gets are answered by each replica with what it has, and the next leader may be any of them. */
+function differingReplicas({ name: stream, leader = "none", differing = [] }: StreamFacts): Finding[] {
+  return differing.map(({ server, lastSeq, leaderSeq }) => {
+    const message = `${server} holds stream ${stream} up to message ${lastSeq} and its leader ${leader} up to ${leaderSeq}, although both count as current: what is read depends on who answers. Scaled to one replica and back, all have what the leader has`;
+    return finding("stream.replicas_differ", "degraded", { server, stream }, message, {
+      probe: "JSZ",
+      lastSeq,
+      leaderSeq,
+    });
+  });
 }
 
 function forgottenConsumers(facts: StreamFacts): Finding[] {

@@ -18,6 +18,7 @@ const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
   // While a replica moves, the old and the new one may show together.
   "stream.direct_stray",
   ...(["stream.direct_partly_deaf", "stream.replica_behind", "consumer.replica_behind"] as const),
+  "stream.replicas_differ",
   ...(["stream.no_leader", "consumer.no_leader"] as const),
 ]);
 

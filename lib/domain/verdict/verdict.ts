@@ -74,6 +74,8 @@ export const FINDINGS = {
   "stream.replica_away": "A server with a replica of the stream does not answer, or the stream lacks a replica.",
   "consumer.replica_away": "A server with a replica of the consumer does not answer.",
   "stream.replica_behind": "A replica of the stream has not caught up with its leader.",
+  "stream.replicas_differ":
+    "A replica counts as current and holds other messages than its leader, so what is read depends on who answers. It happens to streams in memory when most of their servers stop at once.",
   "consumer.replica_behind": "A replica of the consumer has not caught up with its leader.",
   "server.away":
     "A server of the cluster does not answer, and it is uncertain which of the account's streams exist only there.",

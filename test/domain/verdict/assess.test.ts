@@ -457,6 +457,7 @@ test("every finding code occurs somewhere above", () => {
           stream({ directGets: { ok: true, value: { heardOn: ["s2"], deafOn: ["s1"] } } }),
           stream({ directGets: { ok: true, value: { heardOn: ["s1"], deafOn: [], strayOn: ["s2"] } } }),
           stream({ runsTwice: true }),
+          stream({ differing: [{ server: "s2", lastSeq: 8, leaderSeq: 1 }] }),
           stream({ mirrorDirect: { ok: true, value: "broken" } }),
           stream({ deafImports: { ok: true, value: ["data.>"] } }),
         ),

@@ -8,6 +8,7 @@ import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { reportsRaftGroups } from "../../../domain/verdict/defects.ts";
+import { probe } from "../../../errors.ts";
 import type { ConsumerDetail, StreamDetail } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type StreamGroup,
 } from "../connection/reports.ts";
 import { askingServer, jetStreamAccount } from "../probes/lists.ts";
+import { type Differences, findDifferences } from "./differences.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import {
   deafOf,
@@ -62,9 +64,16 @@ export async function findStreams(
   const forgotten = await askForgotten(suspectsAmong(held));
   const asked = new Set(servers.map(({ name }) => name));
   const streams = groupByStream(held, asked, forgotten);
-  const interests = await findInterests(settings, account, servers, streams);
+  const [interests, differences] = await Promise.all([
+    findInterests(settings, account, servers, streams),
+    findDifferences(streams, async () => {
+      const again = (server: ServerFacts) => heldOn(settings, account, server, { consumer: false, raft: false });
+      const answers = await pMap(servers, (server) => probe(() => again(server)), { concurrency: AT_ONCE });
+      return answers.flatMap((answer) => (answer.ok ? answer.value : []));
+    }),
+  ]);
   const flat = new Set(held.filter(({ isFlat }) => isFlat).map(({ server }) => server.name));
-  const around = { mirrors: mirrorsAmong(streams), domain: servers[0]?.domain, flat };
+  const around = { mirrors: mirrorsAmong(streams), domain: servers[0]?.domain, flat, differences };
   return streams.map((stream) => streamFacts(stream, interests, around));
 }
 
@@ -214,9 +223,11 @@ interface Surroundings {
   readonly domain: string | undefined;
   /** Servers that apply flat limits. */
   readonly flat: ReadonlySet<string>;
+  readonly differences: Differences;
 }
 
-function streamFacts(stream: StreamGroup, interests: Interests, { mirrors, domain, flat }: Surroundings): StreamFacts {
+function streamFacts(stream: StreamGroup, interests: Interests, around: Surroundings): StreamFacts {
+  const { mirrors, domain, flat, differences } = around;
   const { best, nodeMissingOn, consumers, forgotten } = stream;
   const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
@@ -240,6 +251,7 @@ function streamFacts(stream: StreamGroup, interests: Interests, { mirrors, domai
     lastSeq: state.last_seq,
     deafSubjects: deafOf(best, interests),
     ...(runsTwice(best, interests) === true ? { runsTwice: true } : {}),
+    differing: differences.get(name) ?? [],
     ...directFacts(stream, interests, mirrors),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
