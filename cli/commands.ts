@@ -14,7 +14,7 @@ import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowl
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/orders/confirm-restart.ts";
 import { forgetAccount } from "../lib/usecases/orders/forget-account.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
-import { checkAccount } from "../lib/usecases/reports/account-checks.ts";
+import { checkAccount, type Seen } from "../lib/usecases/reports/account-checks.ts";
 import { entriesByCorrelation } from "../lib/usecases/reports/entries-by-correlation.ts";
 import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
@@ -71,9 +71,11 @@ export async function plan(app: App, account: string | undefined): Promise<Comma
 const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "disagree"];
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
-  const { verdict, name, correlation, mode, unrecorded } = await doJob(app, account, "verify", "relight verify");
+  const looks: Seen[] = [];
+  const job = { action: "verify", reason: "relight verify" } as const;
+  const { verdict, name, correlation, mode, unrecorded } = await doJob(app, account, job, (look) => looks.push(look));
   const short = shortName(name, verdict.account);
-  const checks = await checkAccount(await app.context(), verdict.account, name);
+  const checks = await checkAccount(await app.context(), { account: verdict.account, name }, looks.at(-1));
   return {
     json: { ...verdictJson(verdict), checks, name, correlation, mode, ...defined({ unrecorded }) },
     lines: () => [
@@ -93,7 +95,7 @@ export async function renew(
   { undelete }: { readonly undelete: boolean },
 ): Promise<CommandResult> {
   const more = undelete ? { undelete } : {};
-  return remediated(await doJob(app, account, "renew", "relight renew", more));
+  return remediated(await doJob(app, account, { action: "renew", reason: "relight renew", ...more }));
 }
 
 /** A deleted account that is gone for good is no finding any more. */
@@ -104,7 +106,7 @@ export async function forget(app: App, account: string, reason: string): Promise
 }
 
 export async function heal(app: App, account: string): Promise<CommandResult> {
-  return remediated(await doJob(app, account, "heal", "relight heal"));
+  return remediated(await doJob(app, account, { action: "heal", reason: "relight heal" }));
 }
 
 /** One sweep over every account, or over those that are due: renew what is due, verify, heal, escalate. */
@@ -222,12 +224,11 @@ export function userOfMachine(): string {
 async function doJob(
   app: App,
   name: string,
-  action: "verify" | "renew" | "heal",
-  reason: string,
-  more: { readonly undelete?: true } = {},
+  job: { readonly action: "verify" | "renew" | "heal"; readonly reason: string; readonly undelete?: true },
+  onLook?: (look: Seen) => unknown,
 ): Promise<Remediation> {
   const account = await app.findAccount(name);
-  return app.remediate({ account, action, trigger: "manual", reason, ...more });
+  return app.remediate({ account, trigger: "manual", ...job }, onLook);
 }
 
 const UNWELL: readonly Remediation["outcome"][] = ["escalated", "unhealed"];

@@ -1,3 +1,4 @@
+import { doctor } from "./doctor.ts";
 import type { Benchmark } from "./frame.ts";
 import { large } from "./large.ts";
 import { listing } from "./listing.ts";
@@ -6,4 +7,4 @@ import { renewal } from "./renewal.ts";
 import { starts } from "./starts.ts";
 
 /** All benchmarks, in the order of the document. */
-export const BENCHMARKS: readonly Benchmark[] = [renewal, listing, large, recovery, starts];
+export const BENCHMARKS: readonly Benchmark[] = [renewal, listing, large, doctor, recovery, starts];

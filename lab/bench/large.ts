@@ -43,7 +43,7 @@ what was deleted meanwhile, and judges. The round counts only if it says that th
   },
 };
 
-async function fillMany(world: World, count: number, { signal }: Bench): Promise<void> {
+export async function fillMany(world: World, count: number, { signal }: Bench): Promise<void> {
   const connection = await world.connectAs("app");
   try {
     const manager = await jetstreamManager(connection, { timeout: TIMEOUT, checkAPI: false });

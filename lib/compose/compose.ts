@@ -95,8 +95,8 @@ export interface App extends AsyncDisposable {
   sweep(trigger: Trigger, reason: string, which?: SweepOrder["which"]): Promise<SweepReport>;
   /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
   expiries(): Promise<readonly Expiring[]>;
-  /** Runs one job to its end, in this process. @throws RelightError */
-  remediate(job: NewJob): Promise<Remediation>;
+  /** Runs one job to its end, in this process; `onLook` gets each of its checks. @throws RelightError */
+  remediate(job: NewJob, onLook?: Context["onLook"]): Promise<Remediation>;
   /** @throws RelightError `limits.refused`, and the errors of a push */
   changeLimits(order: LimitOrder): Promise<Remediation>;
   /** @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable` */
@@ -143,9 +143,10 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { timeout, systemCredentials: reference } = config.cluster;
 
   const runner: JobDependencies = { ...base, context, ...defined({ announcer: parts.announcer }) };
-  const runRemediation = async (job: NewJob): Promise<Remediation> => {
+  const runRemediation = async (job: NewJob, onLook?: Context["onLook"]): Promise<Remediation> => {
     const { remediate } = await import("../usecases/remediate/remediate.ts");
-    return remediate(runner, job);
+    const seeing = async () => ({ ...(await context()), ...defined({ onLook }) });
+    return remediate({ ...runner, context: seeing }, job);
   };
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];

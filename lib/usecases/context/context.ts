@@ -2,6 +2,7 @@ import type { AccountId, AccountSettings } from "../../domain/claims/account.ts"
 import type { AccountClaims } from "../../domain/claims/claims.ts";
 import type { OnDifference } from "../../domain/claims/claims-source.ts";
 import type { Operator } from "../../domain/claims/operator.ts";
+import type { AccountHealth } from "../../domain/doctor/layers-facts.ts";
 import type { ExpiryPolicy } from "../../domain/expiry/expiry-policy.ts";
 import type { SystemUser } from "../../domain/gate/lockout.ts";
 import type { Installation } from "../../domain/incidents/page-command.ts";
@@ -70,6 +71,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly correlation?: string;
   /** Absent without tracing. */
   readonly tracer?: Tracer;
+  /** Called with each check of an account, for whoever shows more of it than its verdict. */
+  readonly onLook?: (look: Pick<AccountHealth, "observation" | "verdict" | "claims">) => unknown;
   /** How long to wait for an account that another job works on; by default not at all. */
   readonly waitsWhileBusy?: Millis;
   /** Shared by the jobs of this process: how many accounts may be remedied at once; any number by default. */

@@ -69,7 +69,7 @@ export function looking(context: Context, account: AccountId, listens = true): L
   let followed: Followed | undefined;
   let first: number | undefined;
   let lostBefore: ReadonlySet<string> | undefined;
-  return async () => {
+  const again = async (): Promise<AgreedLook> => {
     const { look, standards } = await lookAt(context, account, listens);
     const now = context.clock.monotonic();
     first ??= now;
@@ -87,6 +87,11 @@ export function looking(context: Context, account: AccountId, listens = true): L
     const losses = (standards.losses ?? []).filter((loss) => !look.lost.includes(loss) || lost.includes(loss));
     const judged = assess(agreedOn, { ...standards, losses, agreement });
     return { ...look, isPending, lost, observation: agreedOn, verdict: judged };
+  };
+  return async () => {
+    const { isPending, ...look } = await again();
+    context.onLook?.({ observation: look.observation, verdict: look.verdict, ...defined({ claims: look.claims }) });
+    return { ...look, isPending };
   };
 }
 

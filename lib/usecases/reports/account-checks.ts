@@ -13,9 +13,16 @@ import { claimsOf } from "./schedule.ts";
 
 const AT_ONCE = 8;
 
-/** The checks of `doctor` that are about this account, from one look, without side effects. */
-export async function checkAccount(context: Context, account: AccountId, name: string): Promise<readonly Check[]> {
-  const { observation, verdict, claims } = await lookOnce(context, account);
+/** What a check of an account saw. */
+export type Seen = Parameters<NonNullable<Context["onLook"]>>[0];
+
+/** The checks of `doctor` that are about this account, from what was just seen of it, without side effects. */
+export async function checkAccount(
+  context: Context,
+  { account, name }: { readonly account: AccountId; readonly name: string },
+  seen: Seen | undefined,
+): Promise<readonly Check[]> {
+  const { observation, verdict, claims } = seen ?? (await lookOnce(context, account));
   const names = [...new Set(claims === undefined ? [] : importsOf(claims.claims).map(({ exporter }) => exporter))];
   const exporters = new Map(
     await pMap(names, async (exporter) => [exporter, await askExporter(context, exporter)] as const, {

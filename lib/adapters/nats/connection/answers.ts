@@ -178,6 +178,19 @@ const streamDetail = z.looseObject({
 });
 export type StreamDetail = z.infer<typeof streamDetail>;
 
+const jetStreamUsage = z.looseObject({
+  memory: z.number(),
+  storage: z.number(),
+  streams: z.number(),
+  consumers: z.number(),
+  limits: z.looseObject({ max_memory: z.number(), max_storage: z.number() }),
+});
+export type JetStreamUsage = z.infer<typeof jetStreamUsage>;
+
+/** The answer to `$JS.API.INFO`. */
+export const jetStreamInfo = jetStreamUsage.extend({ tiers: z.record(z.string(), jetStreamUsage).optional() });
+export type JetStreamInfo = z.infer<typeof jetStreamInfo>;
+
 /** A page of `$JS.API.STREAM.NAMES` or `$JS.API.CONSUMER.NAMES.…`; an error has no `total`. */
 export const apiNames = z.looseObject({
   total: z.number(),

@@ -70,6 +70,8 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     expected: Expectations = NOTHING_EXPECTED,
     listens = true,
   ): Promise<Observation> {
+    // A sweep, which looks at no account, needs nothing of it. It is loaded while the servers answer.
+    const loading = asAccounts();
     const [facts, stored, running] = await Promise.all([
       servers(),
       probe(() => resolver.lookup(account)),
@@ -107,8 +109,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const wanted = { questions, holdings };
     const listened = async (reported: Probe<readonly StreamFacts[]>) =>
       reported.ok && listens ? probe(() => listenToOrigins(settings, account, able, reported.value)) : reported;
-    // A sweep, which looks at no account, needs no JetStream client.
-    const { lookAsAccount } = await asAccounts();
+    const { lookAsAccount } = await loading;
     // Right after the servers' answers, to compare the same state.
     const [accountView, streams, elsewhere] = await Promise.all([
       lookAsAccount(asAccount, account, accountKey, facts, running, wanted),

@@ -1,11 +1,4 @@
-import {
-  type JetStreamAccountStats,
-  JetStreamApiError,
-  type JetStreamManager,
-  type JetStreamUsageAccountLimits,
-  jetstreamManager,
-} from "@nats-io/jetstream";
-import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { AccountClaims } from "../../../domain/claims/claims.ts";
@@ -27,16 +20,22 @@ import { type Millis, millis, toSeconds } from "../../../domain/time/time.ts";
 import { asRelightError, probe, RelightError } from "../../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "../account/account-connection.ts";
 import { INBOX, QUESTIONS } from "../account/account-user.ts";
-import { isNoResponders } from "../connection/asking.ts";
+import { type JetStreamInfo, type JetStreamUsage, jetStreamInfo, read } from "../connection/answers.ts";
 import { keyFromSeed } from "../jwt/jwt-codec.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "../probes/api-codes.ts";
 import { askDomains, subjectsFor } from "../probes/domains.ts";
 import { streamNames } from "../probes/lists.ts";
+import { type ApiAnswer, requestApi } from "./api-requests.ts";
 import { findUnheld, type Inquiry as UnheldInquiry } from "./unheld.ts";
 
 /** The API answers in milliseconds, or for a dead stream not at all. Hundreds may be dead, so ask many at once, and not for long. */
 const INFOS_AT_ONCE = 64;
 const INFO_TIMEOUT = millis(2_000);
+
+const INFO = "$JS.API.INFO";
+
+/** A question to JetStream's API without a body. @throws RelightError `nats.*`, except for a timeout */
+type AskApi = (subject: string) => Promise<ApiAnswer>;
 
 /** Additional requests. */
 export interface Wanted {
@@ -113,8 +112,8 @@ async function view(
   { questions, holdings, mayHave }: Inquiry,
 ): Promise<AccountView> {
   const bound = millis(Math.min(timeout, INFO_TIMEOUT));
-  const manager = await jetstreamManager(connection, { timeout: bound, checkAPI: false });
-  const [info, domains] = await Promise.all([accountInfo(manager, mayHave), askDomains(connection, questions, bound)]);
+  const ask: AskApi = (subject) => requestApi(connection, subject, "", bound);
+  const [info, domains] = await Promise.all([accountInfo(ask, mayHave), askDomains(connection, questions, bound)]);
   const none = { streams: 0, consumers: 0, limits: {} };
   if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
   const names = await streamNames({ connection, timeout });
@@ -123,7 +122,7 @@ async function view(
   const [unheld, failing] = await Promise.all([
     holdings && probe(() => findUnheld({ connection, timeout }, names, { ...holdings, consumers })),
     failuresOf(
-      manager,
+      ask,
       listed.filter((name) => mayAnswer(name, holdings)),
       new Set(listed.filter((name) => holdings && (!holdings.held.has(name) || holdings.nodeless.has(name)))),
       () => streamNames({ connection, timeout }),
@@ -144,36 +143,26 @@ const mayAnswer = (stream: string, holdings: Wanted["holdings"]): boolean =>
   holdings === undefined || holdings.away === "none" || holdings.held.has(stream);
 
 async function accountInfo(
-  manager: JetStreamManager,
+  ask: AskApi,
   mayHave: boolean,
-): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
-  try {
-    // If the account should have JetStream, silence is not an answer yet.
-    return await askTwice(() => manager.getAccountInfo(), mayHave ? isLate : isNever);
-  } catch (error) {
-    const code = apiCode(error);
-    if (code === NOT_ENABLED) return "disabled";
-    if (code === ACCOUNT_NOT_FOUND) return "account_not_found";
-    // With a leafnode attached, a server without JetStream for the account does not answer at all.
-    if (!mayHave && isSilence(error)) return "disabled";
-    throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
-  }
-}
-
-/** The API's code; the client wraps some API errors in one without a code. */
-function apiCode(error: unknown): number | undefined {
-  if (error instanceof JetStreamApiError) return error.code;
-  return error instanceof Error && error.cause !== undefined ? apiCode(error.cause) : undefined;
+): Promise<JetStreamInfo | Exclude<AccountView["jetstream"], "enabled">> {
+  // If the account should have JetStream, silence is not an answer yet.
+  const answer = await askTwice(() => ask(INFO), mayHave);
+  if (answer.state === "done") return read(jetStreamInfo, answer.body, INFO);
+  if (answer.state === "refused" && answer.code === NOT_ENABLED) return "disabled";
+  if (answer.state === "refused" && answer.code === ACCOUNT_NOT_FOUND) return "account_not_found";
+  // With a leafnode attached, a server without JetStream for the account does not answer at all.
+  if (answer.state === "silent" && !mayHave) return "disabled";
+  throw new RelightError("nats.timeout", `${INFO}: ${answer.reason}`);
 }
 
 /** With tiers the server also sends a flat total, but its limits are zero and meaningless. */
-function limitsOf(info: JetStreamAccountStats): AccountView["info"]["limits"] {
-  const tiers: Record<string, JetStreamUsageAccountLimits | undefined> = info.tiers ?? { flat: info };
-  const rooms = Object.entries(tiers).map(([tier, usage]) => [tier, usage && roomOf(usage)] as const);
-  return Object.fromEntries(rooms.filter((room): room is [string, LimitsRoom] => room[1] !== undefined));
+function limitsOf(info: JetStreamInfo): AccountView["info"]["limits"] {
+  const tiers: Readonly<Record<string, JetStreamUsage>> = info.tiers ?? { flat: info };
+  return Object.fromEntries(Object.entries(tiers).map(([tier, usage]) => [tier, roomOf(usage)]));
 }
 
-function roomOf({ memory, storage, streams, limits }: JetStreamUsageAccountLimits): LimitsRoom {
+function roomOf({ memory, storage, streams, limits }: JetStreamUsage): LimitsRoom {
   return {
     streams,
     memory: { used: memory, limit: limits.max_memory },
@@ -186,13 +175,13 @@ function roomOf({ memory, storage, streams, limits }: JetStreamUsageAccountLimit
  * @param silent streams that no server holds, or without a Raft node: their silence is no surprise, so they are asked once
  */
 async function failuresOf(
-  manager: JetStreamManager,
+  askApi: AskApi,
   listed: readonly string[],
   silent: ReadonlySet<string>,
   listAgain: () => Promise<ReadonlySet<string>>,
 ): Promise<AccountView["failing"]> {
   const ask = async (names: readonly string[]): Promise<AccountView["failing"]> => {
-    const failures = await pMap(names, (name) => failureOf(manager, name, silent.has(name)), {
+    const failures = await pMap(names, (name) => failureOf(askApi, name, silent.has(name)), {
       concurrency: INFOS_AT_ONCE,
     });
     return failures.filter((failure) => failure !== undefined);
@@ -206,39 +195,22 @@ async function failuresOf(
 }
 
 async function failureOf(
-  manager: JetStreamManager,
+  ask: AskApi,
   stream: string,
   isSilent: boolean,
 ): Promise<AccountView["failing"][number] | undefined> {
   try {
-    await askTwice(() => manager.streams.info(stream), isSilent ? isNever : isLate);
-    return undefined;
-  } catch (error) {
-    const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
-    return { stream, notFound, message: reason(error) };
+    const answer = await askTwice(() => ask(`$JS.API.STREAM.INFO.${stream}`), !isSilent);
+    if (answer.state === "done") return undefined;
+    const notFound = answer.state === "refused" && answer.code === STREAM_NOT_FOUND;
+    return { stream, notFound, message: answer.reason };
+  } catch (thrown) {
+    return { stream, notFound: false, message: asRelightError(thrown).message };
   }
 }
 
-const isNever = (): boolean => false;
-
-/** Whether an answer did not come in time although something may listen. */
-const isLate = (error: unknown): boolean => isSilence(error) && !isNoResponders(error);
-
-/** Repeats the request once if there was no answer; requests here are read-only. */
-async function askTwice<T>(question: () => Promise<T>, isToRepeat: (error: unknown) => boolean): Promise<T> {
-  try {
-    return await question();
-  } catch (error) {
-    if (!isToRepeat(error)) throw error;
-    return question();
-  }
-}
-
-function isSilence(error: unknown): boolean {
-  if (isNoResponders(error) || error instanceof TimeoutError) return true;
-  return error instanceof Error && error.cause !== undefined && isSilence(error.cause);
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Repeats a question once if an answer did not come in time although something may listen. Questions only read. */
+async function askTwice(question: () => Promise<ApiAnswer>, repeats: boolean): Promise<ApiAnswer> {
+  const answer = await question();
+  return repeats && answer.state === "silent" && !answer.unheard ? question() : answer;
 }

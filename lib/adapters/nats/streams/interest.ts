@@ -54,12 +54,11 @@ export async function findInterest(settings: InterestSettings, subjects: readonl
     accountConnections(askingServer(settings, settings.server, "CONNZ"), settings.account),
   );
 
+  const internal = clients.ok ? withoutClients(holdersOf, clients.value) : () => clients;
+  const importer = importerAmong(internal);
   const holders: Holders = (subject) => {
-    if (!clients.ok) return clients;
-    const internal = withoutClients(holdersOf, clients.value);
     const held = internal(subject);
     if (!held.ok) return held;
-    const importer = importerAmong(internal);
     return importer.ok ? { ok: true, value: held.value.filter((id) => id !== importer.value) } : importer;
   };
   const hears = (subject: string): Probe<boolean> => {
