@@ -79,6 +79,15 @@ export function awayFrom(meta: MetaGroup, answered: ReadonlySet<string>): Away {
   return { names, unnamed: Math.max(0, size - known) };
 }
 
+/**
+ * Whether a server that answers was removed from the meta group (`peer-remove`): it then turns its JetStream off until it
+ * restarts (tested on 2.9.10). False unless the leader names every member.
+ */
+export function isRemoved({ leader, size, peers }: MetaGroup, server: string): boolean {
+  const members = [leader, ...peers.map(({ name }) => name)];
+  return leader !== undefined && members.length === size && !members.includes(server);
+}
+
 function lostQuorum(meta: MetaGroup): string {
   return `the meta group has no quorum: the leader hears ${heard(meta)} of ${meta.size} servers and needs ${needed(meta)}`;
 }

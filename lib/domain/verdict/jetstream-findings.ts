@@ -3,6 +3,7 @@ import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import { isDeafConsumer } from "../observation/deafness.ts";
 import { directFindings } from "../observation/direct-gets.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
+import { isRemoved } from "../observation/meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, Probe, StreamFacts } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
 import { failedProbe, finding } from "./findings.ts";
@@ -41,16 +42,25 @@ function isExplained({ code, subject }: Finding, held: readonly Finding[]): bool
 }
 
 function notEnabled(observation: Observation): Finding[] {
-  const withJetStream = new Set(observation.servers.filter((server) => server.jetstream).map(({ name }) => name));
+  const { domain, meta, servers } = observation;
+  const withJetStream = new Set(servers.filter((server) => server.jetstream).map(({ name }) => name));
+  const group = meta.ok ? meta.value : undefined;
+  const removed = (name: string): boolean =>
+    group !== undefined && servers.some((one) => one.name === name && one.domain === domain) && isRemoved(group, name);
   return loaded(observation)
     .filter(({ server, jetstream, document }) => {
       return withJetStream.has(server) && !jetstream && enablesJetStream(document.claims);
     })
     .map(({ server }) => {
       const message = `${server} has JetStream and the claims allow it, but it is off for this account`;
-      return finding("jetstream.not_enabled", "dead", { server }, message);
+      if (!removed(server)) return finding("jetstream.not_enabled", "dead", { server }, message);
+      const why = "its place in the meta group";
+      const advice = `it was removed from the meta group (peer-remove), and joins it again when it restarts`;
+      return finding("jetstream.not_enabled", "degraded", { server }, `${message}: ${advice}`, { lacks: [why] });
     });
 }
+
+const isOff = (observation: Observation): boolean => notEnabled(observation).some(({ health }) => health === "dead");
 
 function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
   if (!streams.ok) return [failedProbe("streams and consumers", streams)];
@@ -170,7 +180,7 @@ function accountViewFindings(observation: Observation, sight: LastSight | undefi
   const { accountView, streams } = observation;
   if (accountView.ok === "not-asked") return [];
   // Where JetStream is off for the account, its clients get no answer.
-  if (!accountView.ok && notEnabled(observation).length > 0) return [];
+  if (!accountView.ok && isOff(observation)) return [];
   if (!accountView.ok) return [failedProbe("JetStream as the account", accountView)];
   const { jetstream, failing, streamNames } = accountView.value;
   if (jetstream !== "enabled") return refusedView(observation, jetstream, sight);
@@ -196,7 +206,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
 
 /** The API refused the account: as it should be without JetStream, else its streams could not be checked. */
 function refusedView(observation: Observation, jetstream: Refusal, sight: LastSight | undefined): Finding[] {
-  if (notEnabled(observation).length > 0 || hasNoJetStream(observation, sight)) return [];
+  if (isOff(observation) || hasNoJetStream(observation, sight)) return [];
   const message = `$JS.API.INFO: ${REFUSALS[jetstream]}`;
   return [failedProbe("JetStream as the account", { code: jetstream, message })];
 }

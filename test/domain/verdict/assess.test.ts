@@ -48,6 +48,17 @@ const UNREADABLE = { ok: false, code: "claims.unreadable", message: "s1 runs cla
 
 /** Of a consumer to whose subject servers deliver by themselves. */
 const PUSHES = { deliver_subject: "audit.in", ack_policy: "none" };
+/** JetStream is off on s1; the group has these members. */
+const offBeside = (size: number, leader: string, ...followers: readonly string[]): Partial<Observation> => ({
+  servers: ["s1", leader, ...followers].map((name) => server({ name })),
+  running: running({ jetstream: false }),
+  streams: streams(),
+  meta: {
+    ok: true,
+    value: { leader, size, peers: followers.map((name) => ({ name, current: true, offline: false })) },
+  },
+});
+
 describe("the verdict", () => {
   test("a deaf consumer that its client has left is a warning", () => {
     const left = consumer({ name: "watcher", heard: { ok: true, value: false }, config: PUSHES, abandoned: true });
@@ -133,6 +144,13 @@ describe("the verdict", () => {
       ["claims.drift"],
     ],
     ["JetStream off against the claims", { running: running({ jetstream: false }) }, "dead", ["jetstream.not_enabled"]],
+    [
+      "JetStream off on a server that was removed",
+      offBeside(3, "s2", "s3", "s4"),
+      "degraded",
+      ["jetstream.not_enabled"],
+    ],
+    ["JetStream off on a member", offBeside(2, "s1", "s2"), "dead", ["jetstream.not_enabled"]],
     ["a deaf stream", { streams: streams(stream(DEAF)) }, "dead", ["stream.deaf"]],
     [
       "a deaf consumer",
