@@ -12,16 +12,29 @@ export interface PushReply {
 /** One entry of the resolver: a JWT, or why it is invalid. */
 export type ListedJwt =
   | { readonly ok: true; readonly jwt: DecodedJwt }
-  | { readonly ok: false; readonly account: string; readonly problem: string };
+  | {
+      readonly ok: false;
+      /** The name of its file, which should be the account's id; of a `server` its name. */
+      readonly account: string;
+      readonly problem: string;
+      /**
+       * `fragment`: no server can load it. `server`: no entry, but a server that did not list its accounts, so some may be
+       * missing. Absent: servers may read what Relight can't.
+       */
+      readonly of?: "fragment" | "server";
+    };
 
 /** The accounts' JWTs in the resolver and on the servers. */
 export interface Resolver {
   /**
-   * Every entry of the resolver, decoded one by one after all have arrived. @throws RelightError `nats.timeout` if the list
-   * is incomplete, `nats.connection_lost`, `nats.no_resolver`.
+   * Every entry of every server's resolver, each account once, decoded as they arrive. @throws RelightError `nats.timeout`
+   * if the list is incomplete, `nats.connection_lost`, `nats.no_resolver`.
    */
   list(): AsyncIterable<ListedJwt>;
-  /** The JWT in the resolver; undefined if it has none (a full resolver deletes expired ones). */
+  /**
+   * The newest JWT in any server's resolver; undefined if none has one that a server can load (a full resolver deletes
+   * expired ones).
+   */
   lookup(account: AccountId): Promise<DecodedJwt | undefined>;
   /** The account on each server that has it loaded. */
   running(account: AccountId): Promise<readonly RunningAccount[]>;

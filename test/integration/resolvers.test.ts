@@ -136,9 +136,13 @@ test("in a cluster of all kinds each server gets what it takes, and the one that
 });
 
 describe("a resolver that cannot write", () => {
+  /** The account's JWT on the last server. */
+  const fileOf = ({ servers, accountId }: World): string =>
+    join(servers.at(-1)?.folder ?? "", "jwt", `${accountId}.jwt`);
+
   /** Not even root may replace a folder by a file. */
-  async function spoil({ servers, accountId }: World): Promise<void> {
-    const file = join(servers.at(-1)?.folder ?? "", "jwt", `${accountId}.jwt`);
+  async function spoil(world: World): Promise<void> {
+    const file = fileOf(world);
     await rm(file);
     await mkdir(join(file, "in the way"), { recursive: true });
   }
@@ -172,6 +176,44 @@ describe("a resolver that cannot write", () => {
       verdict: "degraded",
       findings: [{ code: "claims.drift", subject: { server: "lab-3" } }],
     });
+  });
+
+  test("of one server that still has the older JWT is named, whichever server answers first", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3, lives: 5_000 });
+    await fill(world);
+    const [system, file] = [await world.connectAs("system"), fileOf(world)];
+    const older = await readFile(file, "utf8");
+    await world.push(world.sign(world.claims({ iat: nowSeconds() + 1, exp: nowSeconds() + 9_000 })));
+    await world.servers.at(-1)?.stop();
+    await writeFile(file, older);
+    await world.servers.at(-1)?.start();
+    await system.close();
+    for (let look = 0; look < 5; look++)
+      expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({
+        verdict: "degraded",
+        findings: [{ code: "claims.drift", subject: { server: "lab-3" } }],
+      });
+  });
+
+  /** As `prlimit --fsize=500` and a push leave it (2.10.27). */
+  test("whose disk was full in the middle of a push has half a JWT, which a later push replaces", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, lives: 80 * DAY });
+    await fill(world);
+    const file = fileOf(world);
+    await writeFile(file, (await readFile(file, "utf8")).slice(0, 500));
+    const { json } = await relight(world, "verify", "APP", "--json");
+    expect(json).toMatchObject({
+      verdict: "degraded",
+      findings: [{ code: "account.not_in_resolver", message: expect.stringContaining("only a part of it") }],
+    });
+    expect((await relight(world, "doctor")).stdout).toMatch(/do not restart any server[^]*APP/i);
+    const { results } = (await relight(world, "run", "--json")).json;
+    expect(results.find(({ name }: { name: string }) => name === "APP")).toMatchObject({
+      verdict: "healthy",
+      outcome: "healed",
+      rungs: [{ rung: "push-again", result: "helped" }],
+    });
+    expect(await readFile(file, "utf8")).toMatch(/^[^.]+\.[^.]+\.[\w-]{86}$/);
   });
 });
 

@@ -98,7 +98,8 @@ function missingNotes(
   loaded: readonly Loaded[],
 ): string[] {
   if (!stored.ok || stored.value !== undefined || !running.ok) return [];
-  if (loaded.length > 0) return ["the resolver lacks the account: a restarted server could not load it"];
+  if (loaded.length > 0)
+    return ["the resolver lacks the account, or has only a part of its JWT: a restarted server could not load it"];
   return [
     sourced?.state === "found"
       ? "only the source of truth has the account; the servers and the resolver lack it"

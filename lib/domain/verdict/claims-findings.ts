@@ -155,7 +155,8 @@ function storageFindings(
   { claims, operator, sight }: Judging,
 ): Finding[] {
   if (stored === undefined) {
-    const message = "the resolver lacks the account's JWT: a restarted server could not load it";
+    const message =
+      "the resolver lacks the account's JWT, or has only a part of it: a restarted server could not load it";
     return [finding("account.not_in_resolver", "degraded", {}, message, { jti: claims.jti })];
   }
   if (!isTrusted(stored, operator)) {

@@ -5,7 +5,7 @@ import type { RestartEvidence } from "../../domain/ladder/restart-guard.ts";
 import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
 import type { Probe } from "../../domain/observation/observation.ts";
 import { toMillis } from "../../domain/time/time.ts";
-import { asRelightError } from "../../errors.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
 import type { Context } from "../context/context.ts";
 
 /** Concurrent requests. */
@@ -39,9 +39,12 @@ export async function accountsAtRisk(
     );
     const stored = new Set<string>();
     for await (const entry of resolver.list()) {
-      // Servers may read what Relight can't.
-      if (!entry.ok && entry.account !== undefined) stored.add(entry.account);
-      if (!entry.ok) continue;
+      if (!entry.ok) {
+        if (entry.of === "server") throw new RelightError("nats.timeout", `${entry.account}: ${entry.problem}`);
+        // Servers may read what Relight can't.
+        if (entry.of !== "fragment") stored.add(entry.account);
+        continue;
+      }
       const { claims } = entry.jwt.document;
       if (isTrusted(entry.jwt, operator)) stored.add(claims.sub);
       if (claims.exp === undefined || toMillis(claims.exp) > clock.now()) continue;

@@ -39,6 +39,7 @@ export async function takeInventory(
   const inventory = newInventory();
   for (const mention of configuredMentions({ ...context, configured })) inventory.add(mention);
   for await (const entry of listedIn(context.resolver)) {
+    if (!entry.ok && entry.of === "server") context.log.warn("a server did not list its accounts", entry);
     const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
     const name = entry.ok ? entry.jwt.document.claims.name : undefined;
     if (isAccountId(account)) inventory.add({ account, place: "resolver", name });

@@ -14,6 +14,7 @@ import {
 import type { ExpiryPolicy } from "../../domain/expiry/expiry-policy.ts";
 import type { FailureClass } from "../../domain/incidents/classes.ts";
 import type { Trouble } from "../../domain/incidents/trouble.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
@@ -74,7 +75,8 @@ function* each({ accounts, unknown }: Schedule): Iterable<Scheduled | UnknownAcc
 }
 
 function unknownEnding({ operator }: Context, { account, name, problem }: UnknownAccount): Ending {
-  return { kind: kindOf(operator, account), what: name, account, unseen: problem };
+  const kind = account === undefined ? "account" : kindOf(operator, account);
+  return { kind, what: name, unseen: problem, ...defined({ account }) };
 }
 
 const kindOf = ({ systemAccount }: Operator, account: AccountId): "account" | "system-account" =>

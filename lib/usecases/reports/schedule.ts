@@ -23,7 +23,8 @@ export interface Schedule {
 }
 
 export interface UnknownAccount {
-  readonly account: AccountId;
+  /** Absent if accounts of a server are unknown, which is named then. */
+  readonly account?: AccountId;
   readonly name: string;
   readonly problem: string;
 }
@@ -60,6 +61,10 @@ export async function* scheduledAccounts(
   const seen = new Set<AccountId>();
   let asked: Asked[] = [];
   for await (const one of candidates(context, configured, loaded ?? [])) {
+    if ("problem" in one) {
+      yield one;
+      continue;
+    }
     const { account, stored } = one;
     // The same account may be listed twice, but only by a resolver whose files somebody changed.
     if (stored === undefined && seen.has(account)) continue;
@@ -80,9 +85,10 @@ async function* candidates(
   context: Context,
   configured: readonly AccountId[],
   loaded: readonly AccountId[],
-): AsyncIterable<Asked> {
+): AsyncIterable<Asked | UnknownAccount> {
   for await (const entry of listedIn(context.resolver)) {
     if (entry.ok) yield { account: entry.jwt.document.claims.sub, stored: entry.jwt };
+    else if (entry.of === "server") yield { name: `the accounts on ${entry.account}`, problem: entry.problem };
     else if (isAccountId(entry.account)) yield { account: entry.account };
   }
   for (const account of configured) yield { account };

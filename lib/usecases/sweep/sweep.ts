@@ -23,7 +23,10 @@ export interface Sweep {
   readonly queuedBy: Readonly<Partial<Record<DueReason, number>>>;
   /** The number of due accounts left for a later sweep because the queue is full. */
   readonly postponed: number;
-  /** The first unreadable entries of the resolver and the source of truth, with their problems. */
+  /**
+   * The first unreadable entries of the resolver and the source of truth, and servers that did not list their accounts, with
+   * their problems.
+   */
   readonly unreadable: readonly { readonly account: string; readonly problem: string }[];
   /** The number of accounts past the page threshold of their policy. */
   readonly pastPage: number;
@@ -171,6 +174,11 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
       continue;
     }
     noteUnreadable(run, entry);
+    if (entry.of === "server") {
+      list.isWhole = false;
+      context.log.warn("a server did not list its accounts", entry);
+      continue;
+    }
     context.log.warn("the resolver holds something that is not an account JWT", entry);
     if (isAccountId(entry.account) && isNew(entry.account))
       yield { account: entry.account, listed: { state: "unreadable" } };

@@ -189,7 +189,8 @@ function causes(thrown: unknown): readonly Error[] {
   return thrown instanceof Error ? [thrown, ...causes(thrown.cause)] : [];
 }
 
-function silence(subject: string, timeout: Millis, cause?: unknown): RelightError {
+/** Nobody answered in time. */
+export function silence(subject: string, timeout: Millis, cause?: unknown): RelightError {
   const message = `no answer to ${subject} within ${timeout} ms`;
   return new RelightError("nats.timeout", message, defined({ cause }));
 }

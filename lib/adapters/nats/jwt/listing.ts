@@ -6,11 +6,14 @@ import { asRelightError, RelightError } from "../../../errors.ts";
 import type { JwtCodec } from "../../../ports/keys.ts";
 import type { ListedJwt } from "../../../ports/resolver.ts";
 import { lost, requestError } from "../connection/asking.ts";
+import { isFragment } from "./jwt-codec.ts";
 
 export interface ListingSettings {
   readonly connection: NatsConnection;
   readonly codec: JwtCodec;
   readonly timeout: Millis;
+  /** How many servers may be the one that sends the list. */
+  readonly senders: number;
 }
 
 /**
@@ -27,26 +30,26 @@ function keepHeapSmall(): void {
 export const HEAP_FLAGS = ["--semi-space-growth-factor=1", "--heap-growing-percent=33"] as const;
 
 /** A list may pause for this many timeouts, because its server reads thousands of files besides other work. */
-const LIST_PAUSE = 3;
-/** How often to request the list if it is incomplete. */
-const LIST_TRIES = 2;
+export const LIST_PAUSE = 3;
+/** How often to request the list if it is incomplete: again for each server that may be the silent one, but no more often. */
+const MOST_TRIES = 4;
 /** How many JWTs are decoded in one go: a few milliseconds, between which the connection is read. */
 const TOGETHER = 64;
 
 const SUBJECT = "$SYS.REQ.CLAIMS.PACK";
 
 /**
- * The JWTs of a resolver, each account once, decoded as they arrive. The server sends as fast as it reads its files, and
- * closes the connection of a client that does not read for ten seconds. So what arrives faster than it is decoded is kept
- * here undecoded, one to two kilobytes per account.
+ * The JWTs of one server's resolver, each account once, decoded as they arrive. The server sends as fast as it reads its
+ * files, and closes the connection of a client that does not read for ten seconds. So what arrives faster than it is
+ * decoded is kept here undecoded, one to two kilobytes per account.
+ * @param given receives the names of their files
  * @throws RelightError `nats.timeout` if the list is incomplete, `nats.connection_lost`, `nats.bad_answer`
  */
-export async function* listing(settings: ListingSettings): AsyncIterable<ListedJwt> {
+export async function* listing(settings: ListingSettings, given: Set<string>): AsyncIterable<ListedJwt> {
   keepHeapSmall();
-  const given = new Set<string>();
-  for (let left = LIST_TRIES; left > 0; left--) {
+  for (let left = Math.min(settings.senders + 1, MOST_TRIES); left > 0; left--) {
     // By the names of their files: an account's name in a JWT may be forged.
-    const before: ReadonlySet<string> = left === LIST_TRIES ? new Set() : new Set(given);
+    const before: ReadonlySet<string> = given.size === 0 ? new Set() : new Set(given);
     using arriving = receive(settings);
     for await (const files of decoded(arriving, settings.codec))
       for (const { name, entry } of files) {
@@ -88,9 +91,13 @@ async function listed(line: string, codec: JwtCodec): Promise<ListedFile> {
   } catch (thrown) {
     const name = copied(account);
     // A bad file in the resolver must not hide the others.
-    return { name, entry: { ok: false, account: name, problem: asRelightError(thrown).message } };
+    const problem = asRelightError(thrown).message;
+    if (!isFragment(token)) return { name, entry: { ok: false, account: name, problem } };
+    return { name, entry: { ok: false, account: name, of: "fragment", problem: FRAGMENT } };
   }
 }
+
+const FRAGMENT = "it is only a part of a JWT, as a disk leaves it that got full in the middle of a push";
 
 /** A part of a text keeps all of it in memory. */
 const copied = (part: string): string => Buffer.from(part).toString();
@@ -104,8 +111,10 @@ interface Arriving extends Disposable {
 }
 
 /** Asks one server (the subject has a queue group), so no account appears twice. */
-function receive({ connection, timeout }: ListingSettings): Arriving {
+function receive({ connection, timeout, senders }: ListingSettings): Arriving {
   const pause = millis(timeout * LIST_PAUSE);
+  // Another server may send it sooner.
+  const first = senders > 1 ? timeout : pause;
   let lines: string[] = [];
   let [isOver, isWhole, isStopped] = [false, false, false];
   let failure: RelightError | undefined;
@@ -115,7 +124,7 @@ function receive({ connection, timeout }: ListingSettings): Arriving {
     news = Promise.withResolvers();
   };
   async function receiveAll(): Promise<void> {
-    const options = { strategy: "stall", maxWait: pause, stall: pause } as const;
+    const options = { strategy: "stall", maxWait: first, stall: pause } as const;
     for await (const reply of await connection.requestMany(SUBJECT, "", options)) {
       // One message per account, then an empty one.
       isWhole = reply.data.length === 0;

@@ -34,7 +34,8 @@ export function resolverKinds(settings: KindSettings): KindOf {
     const asked = askKind(settings, id);
     known.set(id, asked);
     // A server that did not answer may answer the next time.
-    void asked.then((kind) => kind === undefined && known.delete(id));
+    const forget = (): void => void known.delete(id);
+    void asked.then((kind) => kind === undefined && forget(), forget);
     return asked;
   };
 }

@@ -7,10 +7,11 @@ import { RelightError } from "../../../errors.ts";
 import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import type { ListedJwt, PushReply, Resolver } from "../../../ports/resolver.ts";
 import { envelope, listAnswer, pushAnswer, read, type ServerInfo } from "../connection/answers.ts";
-import { ask, gather, gatherOnce, isNoResponders, readJson } from "../connection/asking.ts";
-import { listing } from "./listing.ts";
+import { gather, gatherOnce, isNoResponders, readJson, silence } from "../connection/asking.ts";
+import { isFragment } from "./jwt-codec.ts";
 import type { KindOf } from "./resolver-kinds.ts";
 import { attempt, runningAccounts, unreadable } from "./running-accounts.ts";
+import { type WholeListSettings, wholeList } from "./whole-list.ts";
 
 export interface ResolverSettings {
   readonly connection: NatsConnection;
@@ -26,6 +27,8 @@ const ANSWERS_IF_ABSENT = "2.10.0";
 /** How long to wait for an older server: enough to ask twice, or once if the list of names is at hand. */
 const LOOKUP_TIMEOUT = millis(3_000);
 const LOOKUP_TIMEOUT_WITH_LIST = millis(1_000);
+/** How long to wait for further answers after one. */
+const OTHERS_ANSWER = millis(500);
 /** How long the list of all accounts is valid for the lookups of one run; milliseconds. */
 const LIST_SERVES = 5 * 60_000;
 
@@ -35,11 +38,12 @@ export function natsResolver(settings: ResolverSettings): Resolver {
   const names = listedNames(settings);
 
   async function lookup(account: AccountId): Promise<DecodedJwt | undefined> {
-    const token = await lookupToken(settings, names, account);
-    if (token === "") return undefined;
-    const decoded = attempt(codec, token);
-    if (decoded.ok) return decoded.value;
-    throw unreadable(account, { what: "the resolver holds", problem: decoded.message });
+    return newestOf(account, await storedTokens(settings, names, account, OTHERS_ANSWER), codec);
+  }
+
+  /** Any server's, because there may be thousands to look up. */
+  async function lookupAny(account: AccountId): Promise<DecodedJwt | undefined> {
+    return newestOf(account, await storedTokens(settings, names, account, millis(0)), codec);
   }
 
   async function running(account: AccountId): Promise<readonly RunningAccount[]> {
@@ -63,7 +67,7 @@ export function natsResolver(settings: ResolverSettings): Resolver {
 
   async function* list(): AsyncIterable<ListedJwt> {
     try {
-      yield* listing(settings);
+      yield* wholeList({ ...settings, holders: await answering(settings), lookup: lookupAny });
     } catch (thrown) {
       noResolver(thrown);
     }
@@ -73,45 +77,53 @@ export function natsResolver(settings: ResolverSettings): Resolver {
 }
 
 /**
- * The account's JWT in the resolver; empty if there is none. Since 2.10 every server with a resolver answers, so a missing
- * answer means unknown. If older servers or servers without a resolver are silent, the list of all accounts decides. It is
- * requested once per run, because requesting it for each account would overload slow servers.
+ * The newest of what the servers hold of the account. Each has a copy of its own, and one whose folder can't be written
+ * keeps an older one, or a part of one if its disk was full: that is as if it had none.
+ * @throws RelightError `claims.unreadable` if a server may accept what Relight can't read
  */
-async function lookupToken(settings: ResolverSettings, names: ListedNames, account: AccountId): Promise<string> {
-  const { connection, timeout } = settings;
-  const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
-  const mayNotAnswer = (await answering(settings)).some(({ ver }) => lt(ver, ANSWERS_IF_ABSENT));
-  const timeLimit = names.atHand() ? LOOKUP_TIMEOUT_WITH_LIST : LOOKUP_TIMEOUT;
-  const bound = mayNotAnswer ? millis(Math.min(timeLimit, timeout)) : timeout;
-  try {
-    const token = (await ask(connection, subject, "", bound)).string();
-    return token === "" ? await lookupEverywhere(settings, names, account, subject) : token;
-  } catch (error) {
-    if (isNoResponders(error)) noResolver(error);
-    if (!mayNotAnswer || !(error instanceof RelightError) || error.code !== "nats.timeout") throw error;
-    if ((await names.all()).has(account)) throw error;
-    return "";
-  }
+function newestOf(account: AccountId, tokens: readonly string[], codec: JwtCodec): DecodedJwt | undefined {
+  const read = [...new Set(tokens)].filter((token) => !isFragment(token)).map((token) => attempt(codec, token));
+  const unread = read.find((one) => !one.ok);
+  if (unread?.ok === false) throw unreadable(account, { what: "the resolver holds", problem: unread.message });
+  return read
+    .flatMap((one) => (one.ok ? [one.value] : []))
+    .reduce<DecodedJwt | undefined>(
+      (best, next) => (best === undefined || next.document.claims.iat > best.document.claims.iat ? next : best),
+      undefined,
+    );
 }
 
-/** Asks all servers, because one that lacks the account may answer before those that have it. */
-async function lookupEverywhere(
+/**
+ * The account's JWT as each server's resolver holds it; none if there is none. Since 2.10 every server with a resolver
+ * answers, so no answer at all means unknown. If older servers or servers without a resolver are silent, the list of all
+ * accounts decides. It is requested once per run, because requesting it for each account would overload slow servers.
+ */
+async function storedTokens(
   settings: ResolverSettings,
   names: ListedNames,
   account: AccountId,
-  subject: string,
-): Promise<string> {
+  othersAnswer: Millis,
+): Promise<readonly string[]> {
   const { connection, timeout } = settings;
-  const { length: expected } = await answering(settings);
-  const holds = (answer: Msg): boolean => answer.data.length > 0;
-  const enough = (all: readonly Msg[]): boolean => all.length >= expected || all.some(holds);
-  const timeLimit = millis(Math.min(LOOKUP_TIMEOUT_WITH_LIST, timeout));
-  // Sent once, because the answers do not name their server, so repetitions could not be distinguished.
-  const answers = await gatherOnce(connection, subject, "", { timeout: timeLimit, enough });
-  const token = answers.find(holds)?.string() ?? "";
-  if (token !== "" || answers.length >= expected || !(await names.all()).has(account)) return token;
-  throw new RelightError("nats.timeout", `the resolver lists ${account}, but no server returns its JWT`);
+  const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
+  const servers = await answering(settings);
+  const mayNotAnswer = servers.some(({ ver }) => lt(ver, ANSWERS_IF_ABSENT));
+  const timeLimit = names.atHand() ? LOOKUP_TIMEOUT_WITH_LIST : LOOKUP_TIMEOUT;
+  const bound = mayNotAnswer ? millis(Math.min(timeLimit, timeout)) : timeout;
+  const enough = (answers: readonly Msg[]): boolean => answers.length >= servers.length;
+  // An empty answer says only that this server has none.
+  const isEnough = (answers: readonly Msg[]): boolean =>
+    answers.length > 0 && (othersAnswer > 0 || answers.some(hasData));
+  const unlessMore = { enough: isEnough, pause: othersAnswer };
+  const answers = await gather(connection, subject, "", { timeout: bound, enough, unlessMore }).catch(noResolver);
+  const tokens = answers.filter(hasData).map((answer) => answer.string());
+  if (tokens.length > 0 || (answers.length > 0 && enough(answers))) return tokens;
+  const isUnknown = answers.length === 0 && !mayNotAnswer;
+  if (isUnknown || (await names.all()).has(account)) throw silence(subject, bound);
+  return [];
 }
+
+const hasData = ({ data }: Msg): boolean => data.length > 0;
 
 /** The ids of all accounts in any server's resolver, requested at first use. */
 interface ListedNames {
@@ -153,9 +165,11 @@ async function listNames(settings: ResolverSettings): Promise<ReadonlySet<string
 }
 
 /** The servers that answer lookups. A cache lists what it once loaded, even if the account was deleted since. */
-async function answering({ servers, kindOf }: ResolverSettings): Promise<readonly ServerInfo[]> {
+async function answering({ servers, kindOf }: ResolverSettings): Promise<WholeListSettings["holders"]> {
   const kinds = await Promise.all((await servers()).map(async (server) => ({ server, kind: await kindOf(server) })));
-  return kinds.filter(({ kind }) => kind === undefined || kind === "full").map(({ server }) => server);
+  return kinds.flatMap(({ server, kind }) =>
+    kind === undefined || kind === "full" ? [{ ...server, isCertain: kind === "full" }] : [],
+  );
 }
 
 /**
