@@ -192,6 +192,18 @@ describe("a sweep", () => {
     expect(report.queuedBy).toEqual({ routine: 2 });
   });
 
+  test("names a server that did not list its accounts, and treats none as lost", async () => {
+    const silent: ListedJwt = { ok: false, account: "s3", of: "server", problem: "did not say" };
+    const lastJob = byIndex((index) => well(index, 0));
+    const list = () => of([entryOf(0), silent]);
+    const { report, warnings } = await run({ list, lastJob, configured: [idOf(1)] });
+    expect(report).toMatchObject({
+      queuedBy: { routine: 2 },
+      unreadable: [{ account: "s3", problem: "did not say" }],
+    });
+    expect(warnings).toBe(1);
+  });
+
   test("includes what only the journal or a server still knows, but not what a person forgot", async () => {
     const named = (index: number, forgotten = false) => ({ account: idOf(index), name: "", forgotten });
     const looked: AccountId[] = [];
