@@ -206,7 +206,7 @@ describe("a resolver that cannot write", () => {
       verdict: "degraded",
       findings: [{ code: "account.not_in_resolver", message: expect.stringContaining("only a part of it") }],
     });
-    expect((await relight(world, "doctor")).stdout).toMatch(/do not restart any server[^]*APP/i);
+    expect((await relight(world, "doctor")).stdout).toMatch(/do not restart any server[\s\S]*APP/i);
     const { results } = (await relight(world, "run", "--json")).json;
     expect(results.find(({ name }: { name: string }) => name === "APP")).toMatchObject({
       verdict: "healthy",
