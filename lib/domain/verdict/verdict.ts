@@ -22,7 +22,8 @@ export const FINDINGS = {
   "account.gone":
     "The account existed and its claims are still valid, but no server or resolver has it any more: it was deleted or lost.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
-  "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
+  "account.not_in_resolver":
+    "The account runs, but the resolver no longer holds its JWT, or has only a part of it, because its disk was full during a push.",
   "account.not_loaded":
     "No server has the account loaded, although it had streams when it was last healthy, so its JetStream can't be checked.",
   "claims.drift": "A server runs different claims than the resolver holds, or without one, than another server.",
