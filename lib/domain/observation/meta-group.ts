@@ -19,6 +19,8 @@ export interface MetaGroup {
   readonly peers: readonly MetaPeer[];
   /** Servers that know no leader or another one; absent if all agree. */
   readonly disagreeing?: readonly MetaDisagreement[];
+  /** Servers that have turned their JetStream off until they restart; absent if none did, or if there is no leader. */
+  readonly off?: readonly string[];
 }
 
 export interface MetaDisagreement {
@@ -77,15 +79,6 @@ export function awayFrom(meta: MetaGroup, answered: ReadonlySet<string>): Away {
   // Without a leader no names are known: all responding servers may be members.
   const known = leader === undefined ? answered.size : members.length;
   return { names, unnamed: Math.max(0, size - known) };
-}
-
-/**
- * Whether a server that answers was removed from the meta group (`peer-remove`): it then turns its JetStream off until it
- * restarts (tested on 2.9.10). False unless the leader names every member.
- */
-export function isRemoved({ leader, size, peers }: MetaGroup, server: string): boolean {
-  const members = [leader, ...peers.map(({ name }) => name)];
-  return leader !== undefined && members.length === size && !members.includes(server);
 }
 
 function lostQuorum(meta: MetaGroup): string {

@@ -3,7 +3,6 @@ import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import { isDeafConsumer } from "../observation/deafness.ts";
 import { directFindings } from "../observation/direct-gets.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
-import { isRemoved } from "../observation/meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, Probe, StreamFacts } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
 import { failedProbe, finding } from "./findings.ts";
@@ -41,22 +40,22 @@ function isExplained({ code, subject }: Finding, held: readonly Finding[]): bool
   );
 }
 
+/**
+ * Where the claims give the account JetStream and a server does not. A server that has turned its own off, as a removed one
+ * does (`peer-remove`, tested on 2.9.10), is left by its streams, and the others answer its clients.
+ */
 function notEnabled(observation: Observation): Finding[] {
-  const { domain, meta, servers } = observation;
-  const withJetStream = new Set(servers.filter((server) => server.jetstream).map(({ name }) => name));
-  const group = meta.ok ? meta.value : undefined;
-  const removed = (name: string): boolean =>
-    group !== undefined && servers.some((one) => one.name === name && one.domain === domain) && isRemoved(group, name);
+  const withJetStream = new Set(observation.servers.filter((server) => server.jetstream).map(({ name }) => name));
+  const turnedOff = new Set(observation.meta.ok ? observation.meta.value?.off : []);
   return loaded(observation)
     .filter(({ server, jetstream, document }) => {
       return withJetStream.has(server) && !jetstream && enablesJetStream(document.claims);
     })
     .map(({ server }) => {
       const message = `${server} has JetStream and the claims allow it, but it is off for this account`;
-      if (!removed(server)) return finding("jetstream.not_enabled", "dead", { server }, message);
-      const why = "its place in the meta group";
-      const advice = `it was removed from the meta group (peer-remove), and joins it again when it restarts`;
-      return finding("jetstream.not_enabled", "degraded", { server }, `${message}: ${advice}`, { lacks: [why] });
+      if (!turnedOff.has(server)) return finding("jetstream.not_enabled", "dead", { server }, message);
+      const why = "it has turned its JetStream off for all accounts, until it restarts; its log says why";
+      return finding("jetstream.not_enabled", "degraded", { server }, `${message}: ${why}`, { lacks: [why] });
     });
 }
 

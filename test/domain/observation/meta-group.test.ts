@@ -2,7 +2,6 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import {
   hasQuorum,
-  isRemoved,
   type MetaGroup,
   type MetaPeer,
   quorumProblems,
@@ -17,13 +16,6 @@ const peer = (name: string, changes: Partial<MetaPeer> = {}): MetaPeer => ({
   ...changes,
 });
 const THREE: MetaGroup = { leader: "n1", size: 3, peers: [peer("n2"), peer("n3")] };
-
-test("a server is removed from a group that names every member without it", () => {
-  expect(isRemoved(THREE, "n4")).toBe(true);
-  for (const member of ["n1", "n2", "n3"]) expect(isRemoved(THREE, member)).toBe(false);
-  expect(isRemoved({ ...THREE, size: 4 }, "n4")).toBe(false);
-  expect(isRemoved({ size: 3, peers: THREE.peers }, "n4")).toBe(false);
-});
 
 describe("objections about the meta group", () => {
   test.each<[string, MetaGroup, boolean, readonly RegExp[]]>([

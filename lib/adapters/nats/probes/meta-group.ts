@@ -21,7 +21,7 @@ const metaCluster = z.looseObject({
   replicas: z.array(metaPeer).nullish(),
 });
 
-const jszMeta = z.looseObject({ meta_cluster: metaCluster.nullish() });
+const jszMeta = z.looseObject({ meta_cluster: metaCluster.nullish(), disabled: z.boolean().default(false) });
 
 /** One server's view of its meta group, if it is in one. */
 interface View {
@@ -29,6 +29,8 @@ interface View {
   readonly domain: string | undefined;
   readonly jetstream: boolean;
   readonly meta: z.infer<typeof metaCluster> | undefined;
+  /** Whether the server has turned its JetStream off, although it is configured. */
+  readonly isOff: boolean;
 }
 
 /**
@@ -71,9 +73,9 @@ function severalDomains(domains: ReadonlySet<string | undefined>): RelightError 
 function viewOf(message: Msg): View {
   const answer = readJson(message);
   const { server } = read(z.looseObject({ server: serverInfo }), answer, "JSZ");
-  const { meta_cluster: meta } = readData(jszMeta, answer, "JSZ");
+  const { meta_cluster: meta, disabled: isOff } = readData(jszMeta, answer, "JSZ");
   const { name, domain, jetstream } = server;
-  return { server: name, domain: domain || undefined, jetstream, meta: meta ?? undefined };
+  return { server: name, domain: domain || undefined, jetstream, meta: meta ?? undefined, isOff };
 }
 
 const isLeader = ({ server, meta }: View): boolean => meta?.leader === server;
@@ -91,7 +93,8 @@ function judge(views: readonly View[], hosts: readonly ServerFacts[]): MetaGroup
   if (members.length === 0) return assertAlone(views, hosts);
   const leader = members.find(isLeader);
   const size = Math.max(...members.map(({ meta }) => meta?.cluster_size ?? 0));
-  if (leader !== undefined) return ledBy(leader, members, size);
+  const off = views.filter(({ isOff }) => isOff).map(({ server }) => server);
+  if (leader !== undefined) return { ...ledBy(leader, members, size), ...(off.length === 0 ? {} : { off }) };
   const named = members.find(({ meta }) => meta?.leader)?.meta?.leader;
   if (named === undefined) return { size, peers: [] };
   throw new RelightError("nats.timeout", `the meta leader ${named} does not answer ${SUBJECT}`);
