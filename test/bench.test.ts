@@ -1,10 +1,16 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { BENCHMARKS } from "../lab/bench/benchmarks.ts";
 import { type Compared, type Contestant, compare, summaryOf } from "../lab/bench/frame.ts";
 import { timed } from "../lab/bench/processes.ts";
+import { replaying } from "../lab/bench/replay.ts";
 import { section, table, withSection } from "../lab/bench/report.ts";
+import { waitFor } from "../lab/wait.ts";
 
 /** The frame of the benchmarks. No test measures anything. */
 
@@ -112,6 +118,35 @@ test("a program that is measured ends with Ctrl-C", async () => {
   const running = timed({ signal: stopped.signal }, process.execPath, ["-e", script], { cwd: import.meta.dirname });
   stopped.abort();
   await expect(running).rejects.toThrow(/abort/);
+});
+
+test("a recorded list stands for the server's own, and all else is the server's", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "relight-replay-"));
+  await writeFile(join(folder, "answers"), "A1|one\nA2|two\nA3|three\n");
+  const server = createServer((socket) => {
+    socket.write("INFO {}\r\n");
+    socket.on("data", (sent) => socket.write(`MSG heard 1 ${sent.length}\r\n${sent}\r\n`)).on("error", () => undefined);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const url = `nats://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using replay = await replaying(url, { file: join(folder, "answers"), count: 2, perSecond: 1_000 });
+    const client = connect(Number(new URL(replay.url).port), "127.0.0.1");
+    let text = "";
+    client.on("data", (chunk) => (text += chunk));
+    // In two parts, as the network may cut them.
+    client.write("SUB in.* 7\r\nPUB $SYS.REQ.CLAIMS.PACK in.1 0\r");
+    await waitFor("the first part to arrive", () => text.includes("SUB"));
+    client.write("\n\r\nPING\r\n");
+    await waitFor("all to arrive", () => text.endsWith("PING\r\n\r\n"));
+    const list = "MSG in.1 7 6\r\nA1|one\r\nMSG in.1 7 6\r\nA2|two\r\nMSG in.1 7 0\r\n\r\n";
+    expect(text).toContain(list);
+    expect(text.replace(list, "")).toBe("INFO {}\r\nMSG heard 1 12\r\nSUB in.* 7\r\n\r\nMSG heard 1 6\r\nPING\r\n\r\n");
+    client.destroy();
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("--help and a wrong name", async () => {

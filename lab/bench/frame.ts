@@ -81,6 +81,8 @@ export interface Benchmark {
   readonly about: string;
   /** The nats-server versions that it uses. */
   readonly servers?: readonly string[];
+  /** Takes many minutes, so it is no part of everything. */
+  readonly onlyIfNamed?: true;
   run(bench: Bench): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { layAccounts } from "../many.ts";
 import { serverBinary } from "../server-binaries.ts";
 import { createWorld, type World } from "../world.ts";
-import type { Bench, Benchmark, Sample } from "./frame.ts";
+import type { Bench, Benchmark, Comparison, Sample } from "./frame.ts";
 import { relight, withServerCpu } from "./processes.ts";
 
 const VERSION = "2.10.27";
@@ -37,59 +37,74 @@ timed from the start of the process to its end, and their largest memory is meas
 };
 
 async function compareAt(bench: Bench, world: World, count: number): Promise<void> {
-  // The world's own and the system account.
-  const all = count + 2;
-  await bench.compare({
-    work: `${count.toLocaleString("en")} accounts, one server`,
-    baseline: {
-      name: "a bare client",
-      run: () => withServerCpu(world.servers, () => transfer(world, all)),
-    },
+  // With the world's own and the system account.
+  const contestants = listContestants(bench, world, { url: world.server.url, count: count + 2 });
+  await bench.compare({ work: `${count.toLocaleString("en")} accounts, one server`, ...contestants });
+}
+
+/** Those that list `count` accounts at this address. */
+export function listContestants(
+  bench: Bench,
+  world: World,
+  { url, count }: { readonly url: string; readonly count: number },
+): Pick<Comparison, "baseline" | "others"> {
+  const measured = (work: () => Promise<Sample>) => () => withServerCpu(world.servers, work);
+  return {
+    baseline: { name: "a bare client", run: measured(() => transfer(world, url, count)) },
     others: [
       {
         name: "`relight expiries --json`",
         aim: AIM,
-        run: () =>
-          withServerCpu(world.servers, async () => {
-            const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "expiries", "--json");
-            const { expiries } = parsed<{ expiries: readonly { kind: string }[] }>(stdout, stderr);
-            const listed = expiries.filter(({ kind }) => kind === "account" || kind === "system-account").length;
-            if (listed !== all) throw new Error(`it listed ${listed} of ${all} accounts`);
-            return sample;
-          }),
+        run: measured(async () => {
+          const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "expiries", "--json");
+          const { expiries } = parsed<{ expiries: readonly { kind: string }[] }>(stdout, stderr);
+          const listed = expiries.filter(({ kind }) => kind === "account" || kind === "system-account").length;
+          if (listed !== count) throw new Error(`it listed ${listed} of ${count} accounts`);
+          return sample;
+        }),
       },
       {
         name: "`relight run --due`",
         aim: AIM,
-        run: () =>
-          withServerCpu(world.servers, async () => {
-            const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "run", "--due", "--json");
-            const { seen } = parsed<{ seen: number }>(stdout, stderr);
-            if (seen !== all) throw new Error(`it saw ${seen} of ${all} accounts`);
-            return sample;
-          }),
+        run: measured(async () => {
+          const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "run", "--due", "--json");
+          const { seen } = parsed<{ seen: number }>(stdout, stderr);
+          if (seen !== count) throw new Error(`it saw ${seen} of ${count} accounts`);
+          return sample;
+        }),
       },
     ],
-  });
+  };
 }
 
 /** In a process of its own it would also load Node and the client, which is no part of the work. */
-async function transfer({ home, server }: World, expected: number): Promise<Sample> {
-  const authenticator = credsAuthenticator(await readFile(join(home, "sys.creds")));
+async function transfer(world: World, url: string, expected: number): Promise<Sample> {
   const began = performance.now();
-  const connection = await connect({ servers: server.url, reconnect: false, authenticator });
-  let received = 0;
+  const count = await received(world, url);
+  if (count !== expected) throw new Error(`${count} of ${expected} JWTs arrived`);
+  return { seconds: (performance.now() - began) / 1000 };
+}
+
+/** How many JWTs a resolver at this address sends. */
+export async function received(
+  { home }: World,
+  url: string,
+  take: (line: string) => void = () => undefined,
+): Promise<number> {
+  const authenticator = credsAuthenticator(await readFile(join(home, "sys.creds")));
+  const connection = await connect({ servers: url, reconnect: false, authenticator });
+  let count = 0;
   try {
     const options = { strategy: "stall", maxWait: STALL, stall: STALL } as const;
-    for await (const { data } of await connection.requestMany("$SYS.REQ.CLAIMS.PACK", "", options)) {
-      if (data.length === 0) break;
-      received += 1;
+    for await (const reply of await connection.requestMany("$SYS.REQ.CLAIMS.PACK", "", options)) {
+      if (reply.data.length === 0) break;
+      take(reply.string());
+      count += 1;
     }
   } finally {
     await connection.close();
   }
-  if (received !== expected) throw new Error(`${received} of ${expected} JWTs arrived`);
-  return { seconds: (performance.now() - began) / 1000 };
+  return count;
 }
 
 function parsed<T>(stdout: string, stderr: string): T {

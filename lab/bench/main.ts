@@ -13,9 +13,9 @@ const HELP = `npm run bench -- [options] [benchmark…]
 
 Measures Relight on real nats-servers, each time beside a baseline that does the same work with as little as possible:
 a bare NATS client, or a program on the PATH. Prints a table for each benchmark, and writes it to docs/benchmarks.md.
-Without names it runs all of them:
+Without names it runs all but the slow ones:
 
-${BENCHMARKS.map(({ name, title }) => `  ${name.padEnd(18)}  ${title}`).join("\n")}
+${BENCHMARKS.map(({ name, title, onlyIfNamed }) => `  ${name.padEnd(18)}  ${title}${onlyIfNamed ? " (slow)" : ""}`).join("\n")}
 
   --rounds COUNT      how often each of them runs; odd, for the median (default 5)
   --scale NUMBER      with less work, such as 0.1 for a tenth; then it only prints
@@ -65,7 +65,9 @@ function wanted(): Wanted {
   if (!(scale > 0 && scale <= 1)) wrong("--scale is not a number above zero, at most 1");
   const { profile } = values;
   return {
-    benchmarks: positionals.length === 0 ? BENCHMARKS : BENCHMARKS.filter(({ name }) => positionals.includes(name)),
+    benchmarks: BENCHMARKS.filter(({ name, onlyIfNamed = false }) =>
+      positionals.length === 0 ? !onlyIfNamed : positionals.includes(name),
+    ),
     rounds,
     scale,
     writes: !values.print && scale === 1 && profile === undefined,
