@@ -53,6 +53,22 @@ function goalOf({ times, seconds, megabytes: size }: Aim): string {
   return shown.flat().join(", ");
 }
 
+/** Whether the medians keep to it; undefined if nothing was measured. */
+function isMet(row: Row, { times, seconds, megabytes: size }: Aim): boolean | undefined {
+  const within = (values: readonly number[], most = Number.POSITIVE_INFINITY): boolean =>
+    (summaryOf(values)?.median ?? 0) <= most;
+  if (row.samples.length === 0) return undefined;
+  return (
+    within(row.ratios, times) && within(valuesOf(row, "seconds"), seconds) && within(valuesOf(row, "megabytes"), size)
+  );
+}
+
+function aimCell(row: Row): string {
+  if (row.aim === undefined) return "";
+  const met = isMet(row, row.aim);
+  return met === undefined ? goalOf(row.aim) : `${goalOf(row.aim)}: ${met ? "met" : "missed"}`;
+}
+
 function cellsOf(row: Row, index: number, { work }: Compared): readonly string[] {
   const first = index === 0 ? work : "";
   const name = row.missing === undefined ? row.name : `${row.name}: ${row.missing}`;
@@ -61,7 +77,7 @@ function cellsOf(row: Row, index: number, { work }: Compared): readonly string[]
     name,
     spread(summaryOf(valuesOf(row, "seconds")), duration),
     index === 0 ? "1" : spread(summaryOf(row.ratios), multiple),
-    row.aim === undefined ? "" : goalOf(row.aim),
+    aimCell(row),
     spread(summaryOf(valuesOf(row, "megabytes")), megabytes),
     spread(summaryOf(valuesOf(row, "cpu")), duration),
     spread(summaryOf(valuesOf(row, "serverCpu")), duration),
