@@ -4,7 +4,7 @@ import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { layAccounts } from "../many.ts";
 import { serverBinary } from "../server-binaries.ts";
 import { createWorld, type World } from "../world.ts";
-import type { Bench, Benchmark, Comparison, Sample } from "./frame.ts";
+import type { Aim, Bench, Benchmark, Comparison, Sample } from "./frame.ts";
 import { relight, withServerCpu } from "./processes.ts";
 
 const VERSION = "2.10.27";
@@ -46,7 +46,7 @@ async function compareAt(bench: Bench, world: World, count: number): Promise<voi
 export function listContestants(
   bench: Bench,
   world: World,
-  { url, count }: { readonly url: string; readonly count: number },
+  { url, count, aim = AIM }: { readonly url: string; readonly count: number; readonly aim?: Aim },
 ): Pick<Comparison, "baseline" | "others"> {
   const measured = (work: () => Promise<Sample>) => () => withServerCpu(world.servers, work);
   return {
@@ -54,7 +54,7 @@ export function listContestants(
     others: [
       {
         name: "`relight expiries --json`",
-        aim: AIM,
+        aim,
         run: measured(async () => {
           const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "expiries", "--json");
           const { expiries } = parsed<{ expiries: readonly { kind: string }[] }>(stdout, stderr);
@@ -65,7 +65,7 @@ export function listContestants(
       },
       {
         name: "`relight run --due`",
-        aim: AIM,
+        aim,
         run: measured(async () => {
           const { stdout, stderr, exit: _, ...sample } = await relight(bench, world.home, "run", "--due", "--json");
           const { seen } = parsed<{ seen: number }>(stdout, stderr);

@@ -14,15 +14,16 @@ import { replaying } from "./replay.ts";
 const VERSION = "2.10.27";
 /** As fast as a server that has the machine for itself. */
 const PER_SECOND = 14_000;
+const AIM = { megabytes: 150 };
 const COUNTS = [10_000, 100_000, 1_000_000] as const;
 
 export const million: Benchmark = {
   name: "million",
   title: "Listing a million accounts",
-  about: `As above, but the server's answer to \`$SYS.REQ.CLAIMS.PACK\` is recorded: a program between the clients and a server answers
-that question from a file with ${COUNTS.map((count) => count.toLocaleString("en")).join(", ")} JWTs, each signed by the operator, and passes on
-everything else. It reads no file for each account, so the bare client takes a fraction of what it takes above, and the
-ratios say nothing: what counts is that time is linear, and how memory grows.`,
+  about: `As above, but the server's answer to \`$SYS.REQ.CLAIMS.PACK\` is recorded: a program between the clients and a server
+answers that question from a file with ${COUNTS.map((count) => count.toLocaleString("en")).join(", ")} JWTs, each signed by the operator, and passes on
+everything else. It sends as fast as a server that reads a file for each account: ${PER_SECOND.toLocaleString("en")} a second. What counts is that
+time is linear, and how memory grows.`,
   servers: [VERSION],
   onlyIfNamed: true,
   run: async (bench) => {
@@ -38,7 +39,7 @@ ratios say nothing: what counts is that time is linear, and how memory grows.`,
       await writeFile(join(world.home, "relight.yaml"), config.replaceAll(world.server.url, replay.url));
       await bench.compare({
         work: `${count.toLocaleString("en")} accounts, recorded`,
-        ...listContestants(bench, world, { url: replay.url, count }),
+        ...listContestants(bench, world, { url: replay.url, count, aim: AIM }),
       });
     }
   },
