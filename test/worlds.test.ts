@@ -243,6 +243,20 @@ describe("what is lost", () => {
       { retention: "workqueue" },
       ["3 messages became 1"],
     ],
+    [
+      "what only a deleted consumer had an interest in",
+      held(3, 3, { c: 0, d: 3 }),
+      held(0, 3, { d: 3 }),
+      { retention: "interest", consumers: [] },
+      [],
+    ],
+    [
+      "what a consumer had an interest in",
+      held(3, 3, { c: 0 }),
+      held(0, 3, { c: 0 }),
+      { retention: "interest" },
+      ["3 messages became 0"],
+    ],
     ["what was not there before", undefined, undefined, {}, []],
   ])("%s", (_what, before, after, changes, expected) => {
     const [was, is] = [before, after].map((one) => (one === undefined ? {} : { S: one }));

@@ -101,7 +101,8 @@ export function lostSince(
     }
     const isEmptied = isInMemory && is.messages < was.messages;
     const acknowledged = retention === "limits" ? 0 : acknowledgedSince(was, is);
-    if (is.last < was.last || (maxMessages === undefined && is.messages + acknowledged < was.messages))
+    const isCounted = maxMessages === undefined && !(retention === "interest" && isLeft(was, is));
+    if (is.last < was.last || (isCounted && is.messages + acknowledged < was.messages))
       lost.push({ stream: name, what: `${was.messages} messages became ${is.messages}`, isInMemory });
     for (const consumer of consumers) {
       const [floor, now] = [was.consumers[consumer.name], is.consumers[consumer.name]];
@@ -119,6 +120,10 @@ export function lostSince(
   }
   return lost;
 }
+
+/** Whether a consumer's owner has deleted it: what only it had an interest in goes with it, if not at once. */
+const isLeft = (was: Held, is: Held): boolean =>
+  Object.keys(is.consumers).length === 0 || Object.keys(was.consumers).some((name) => !(name in is.consumers));
 
 /** At most how many messages were acknowledged meanwhile. */
 function acknowledgedSince(was: Held, is: Held): number {
