@@ -3,6 +3,7 @@ import { describePage } from "../lib/domain/incidents/page-end.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { redact } from "../lib/domain/time/redact.ts";
 import { counted } from "../lib/domain/time/text.ts";
+import type { Verdict } from "../lib/domain/verdict/verdict.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
@@ -115,8 +116,9 @@ function describeEnd(nameOf: NameOf, account: string, end: JobEnd): object {
       return { ...whose, outcome: "failed", error: end.error.toJSON() };
     case "done": {
       const { outcome, why, rungs, verdict, pushed, correlation, would, page } = end.result;
-      const ended = { ...whose, outcome, why, verdict: verdict.health, rungs, correlation, ...defined({ page }) };
-      return { ...ended, ...(pushed ? { pushed } : {}), ...(would ? { would } : {}) };
+      const findings = verdict.findings.map(({ code, health, message }) => ({ code, health, message }));
+      const ended = { ...whose, outcome, why, verdict: verdict.health, findings, rungs, correlation };
+      return { ...ended, ...defined({ page }), ...(pushed ? { pushed } : {}), ...(would ? { would } : {}) };
     }
   }
 }
@@ -163,8 +165,19 @@ function consequence({ do: what }: WatchAction): string {
 function endText(end: JobEnd): string {
   if (end.state === "queued") return "queued";
   if (end.state === "failed") return `failed: ${errorText(end.error)}`;
-  const { outcome, why, verdict, page } = end.result;
-  return `${outcome}, ${verdict.health} (${why})${page === undefined ? "" : `; ${describePage(page)}`}`;
+  const { outcome, why, verdict, page, rungs } = end.result;
+  // Why it was renewed may be news, too.
+  const renewed = rungs.filter(({ rung }) => rung === "renew").map((done) => `; ${done.rung}: ${done.why}`);
+  const called = page === undefined ? "" : `; ${describePage(page)}`;
+  return `${outcome}, ${verdict.health} (${why})${problemText(verdict)}${renewed.join("")}${called}`;
+}
+
+/** The worst of what is wrong, and what to do about it. */
+function problemText({ health, findings }: Verdict): string {
+  const worst = findings.find((found) => found.health === health);
+  if (worst === undefined) return "";
+  const more = findings.length > 1 ? ` (and ${counted(findings.length - 1, "more finding")})` : "";
+  return `: ${worst.message}${more}`;
 }
 
 const errorText = (error: RelightError): string => `${error.message.split("\n")[0]} [${error.code}]`;

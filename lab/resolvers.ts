@@ -8,6 +8,8 @@ export interface ResolverParts {
   readonly kind: ResolverKind;
   readonly folder: string;
   readonly limit: number;
+  /** Whether a full one deletes accounts. */
+  readonly deletes: boolean;
   /** The JWTs by account that it knows from the start. */
   readonly preload: Readonly<Record<string, string>>;
   /** The system account's id, all that a full resolver is given. */
@@ -16,12 +18,12 @@ export interface ResolverParts {
 }
 
 /** The lines of a server's configuration for its resolver. */
-export function resolverConfig({ kind, folder, limit, preload, systemAccount, url }: ResolverParts): string {
+export function resolverConfig({ kind, folder, limit, deletes, preload, systemAccount, url }: ResolverParts): string {
   const all = Object.entries(preload).map(([account, token]) => `${account}: ${token}`);
   const system = `resolver_preload { ${systemAccount}: ${preload[systemAccount]} }`;
   switch (kind) {
     case "full":
-      return `resolver { type: full, dir: "${folder}/jwt", allow_delete: true, interval: "1m", limit: ${limit} }\n${system}`;
+      return `resolver { type: full, dir: "${folder}/jwt", allow_delete: ${deletes}, interval: "1m", limit: ${limit} }\n${system}`;
     case "cache":
       return `resolver { type: cache, dir: "${folder}/jwt", ttl: "1h", limit: ${limit} }\nresolver_preload { ${all.join("\n")} }`;
     case "memory":

@@ -114,16 +114,22 @@ async function expiresAfter(world: World, system: NatsConnection, lives: number,
 }
 
 /** Deletes the account like `nsc push -R` and `-P`, and waits until this many servers report it. */
-export async function deleteAccount({ operator, accountId, connectAs }: World, servers = 1): Promise<void> {
+export async function deleteAccount(world: World, servers = 1): Promise<void> {
+  const deleted = (await orderDeletion(world, servers)).filter((refusal) => refusal === undefined).length;
+  if (deleted < servers) throw new Error(`${deleted} of ${servers} servers deleted ${world.accountId}`);
+}
+
+/** Sends the same order, and returns each server's refusal; undefined if it deleted the account. */
+export async function orderDeletion({ operator, accountId, connectAs }: World, servers = 1) {
   const system = await connectAs("system");
   try {
     const nats = { accounts: [accountId], type: "generic", version: 2 };
     const order = signClaims({ sub: operator.getPublicKey(), nats }, operator);
     const options = { strategy: "count", maxMessages: servers, maxWait: 5_000 } as const;
-    const replies = await system.requestMany("$SYS.REQ.CLAIMS.DELETE", order, options);
-    let deleted = 0;
-    for await (const reply of replies) if (reply.json<{ data?: { code: number } }>().data?.code === 200) deleted++;
-    if (deleted < servers) throw new Error(`${deleted} of ${servers} servers deleted ${accountId}`);
+    const refusals: (string | undefined)[] = [];
+    for await (const reply of await system.requestMany("$SYS.REQ.CLAIMS.DELETE", order, options))
+      refusals.push(reply.json<{ error?: { description: string } }>().error?.description);
+    return refusals;
   } finally {
     await system.close();
   }

@@ -55,6 +55,8 @@ export interface WorldOptions {
   readonly limit?: number;
   /** The kind of resolver of each server; `full` by default. Others than `full` know the application account from the start. */
   readonly resolver?: ResolverKind | ((index: number) => ResolverKind);
+  /** Which servers delete accounts (`allow_delete`); all by default. */
+  readonly deletes?: (index: number) => boolean;
   /** Additional configuration of each server, such as a leafnode listener. */
   readonly config?: (index: number) => string;
   /** TLS options for clients, if `config` has TLS. */
@@ -93,6 +95,7 @@ async function tryWorld(options: WorldOptions, joinedWithin: number): Promise<Wo
     jetstream = "",
     limit = 1_000,
     resolver = "full",
+    deletes = () => true,
     config = () => "",
   } = options;
   const kindOf = typeof resolver === "string" ? () => resolver : resolver;
@@ -120,7 +123,10 @@ async function tryWorld(options: WorldOptions, joinedWithin: number): Promise<Wo
   const security = (folder: string, index: number): string => `
 operator: ${operatorJwt}
 system_account: ${systemId}
-${resolverConfig({ kind: kinds[index] ?? "full", folder, limit, preload, systemAccount: systemId, url: store?.url ?? "" })}
+${resolverConfig({
+  ...{ kind: kinds[index] ?? "full", folder, limit, deletes: deletes(index), preload },
+  ...{ systemAccount: systemId, url: store?.url ?? "" },
+})}
 authorization { timeout: 30 }
 jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} ${jetstream} }
 `;

@@ -44,6 +44,7 @@ async function worldWithSource(version: string, onDifference: string, lives = 80
 }
 
 const newer = () => ({ iat: nowSeconds() + 2, exp: nowSeconds() + 80 * 86_400 });
+const payloadOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 const codes = (json: { findings: readonly { code: string }[] }) => json.findings.map(({ code }) => code);
 const resultOf = (json: { results: readonly { account: string }[] }, account: string) =>
   json.results.find((result) => result.account === account);
@@ -113,6 +114,25 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %
     expect((await relight(world, "diff")).exit).toBe(0);
     const again = await relight(world, "run", "--json");
     expect(again.json.results.every(({ outcome }: { outcome: string }) => outcome === "healthy")).toBe(true);
+  });
+
+  test("push: an edit in a store that was not pulled is pushed, and the renewal stays", async () => {
+    await using world = await worldWithSource(version, "push");
+    const copy = world.claims({ exp: payloadOf(await inResolver(world)).exp });
+    const renewed = (await relight(world, "renew", "APP", "--json")).json.pushed;
+    // As nsc edit does: the end of its copy, and now as the time of issue.
+    await store(world, "APP", world.sign({ ...copy, iat: nowSeconds() + 2, name: "RENAMED" }));
+    const { json } = await relight(world, "run", "--json");
+    expect(resultOf(json, world.accountId)).toMatchObject({
+      verdict: "healthy",
+      rungs: [{ rung: "reconcile", result: "helped" }],
+    });
+    expect(payloadOf(await inResolver(world))).toMatchObject({ name: "RENAMED", exp: renewed.exp });
+    // An end of its own is what somebody wants; the gate asks a person.
+    await store(world, "APP", world.sign({ ...copy, iat: nowSeconds() + 4, exp: renewed.exp - 40 * 86_400 }));
+    const refused = resultOf((await relight(world, "run", "--json")).json, world.accountId);
+    expect(refused).toMatchObject({ rungs: [{ rung: "reconcile", result: "refused" }] });
+    expect(payloadOf(await inResolver(world))).toMatchObject({ exp: renewed.exp });
   });
 
   test("push: the gate refuses a lowered limit as always, and nothing changes", async () => {

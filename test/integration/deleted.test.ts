@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { nowSeconds, signClaims } from "../../lab/keys.ts";
 import { accountStates } from "../../lab/pushes.ts";
-import { deleteAccount, fill, symptoms } from "../../lab/scenario.ts";
+import { deleteAccount, fill, orderDeletion, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { runJobOn } from "../support/context.ts";
 import { type Run, relight, startRelight } from "../support/relight.ts";
+import { startWatch } from "../support/watch.ts";
 
 /** Only a person restores what a person deleted on purpose. */
 
@@ -190,4 +191,47 @@ test.concurrent("a server that was away restores a deleted account: a page, and 
   expect(app.findings.map(({ code }: { code: string }) => code)).toEqual(["account.deleted"]);
   expect(app.findings[0].message).toMatch(/its deleted JWT is back on .*lab-3/);
   expect(app.pushed).toBeUndefined();
+});
+
+test.concurrent("a deletion that servers refuse is a finding and a page that say so, and a person decides", async () => {
+  const { path: binary } = await serverBinary("2.10.27");
+  await using world = await createWorld({ binary, lives: 80 * DAYS, deletes: () => false });
+  await relight(world, "verify", "APP", "--json");
+  await using watch = await startWatch(world, "--sweep-every", "1h");
+  // As `nsc push -R APP` and `nsc delete account APP; nsc push -P` do; both end with this error.
+  expect(await orderDeletion(world)).toEqual([expect.stringContaining("delete must be enabled in server config")]);
+  const job = await watch.until("the job", ({ what, reason }) => what === "job" && reason.includes("deletion"));
+  const told = expect.stringMatching(
+    /^the operator ordered its deletion .*, but the resolver, lab still have it: .*allow_delete: false/,
+  );
+  expect(job).toMatchObject({ verdict: "degraded", findings: [{ code: "account.not_deleted", message: told }] });
+  await watch.stop();
+  expect((await relight(world, "status")).stdout).toContain("the operator ordered its deletion");
+  expect(await pagesOf(world)).toMatchObject([{ failureClass: "degraded", summary: told }]);
+  // It is in force, and stays so.
+  expect((await relight(world, "renew", "APP", "--json")).json).toMatchObject({ verdict: "degraded" });
+  expect((await relight(world, "renew", "APP", "--undelete", "--json")).json).toMatchObject({ verdict: "healthy" });
+});
+
+test.concurrent("a server that can't delete gives the account back: it is named, and nothing is pushed", async () => {
+  const { path: binary } = await serverBinary("2.10.27");
+  const deletes = (index: number): boolean => index < 2;
+  await using world = await createWorld({ binary, size: 3, lives: 80 * DAYS, deletes });
+  await fill(world, { messages: 5, replicas: 3 });
+  await relight(world, "verify", "APP", "--json");
+  expect((await orderDeletion(world, 3)).filter((refusal) => refusal === undefined)).toHaveLength(2);
+  const { json, exit } = await relight(world, "run", "--json");
+  expect(exit).toBe(2);
+  const app = json.results.find(({ account }: { account: string }) => account === world.accountId);
+  expect(app.pushed).toBeUndefined();
+  expect(app.findings).toMatchObject([
+    { code: "account.deleted", message: expect.stringMatching(/is back on .*lab-3.*could not delete it/) },
+  ]);
+  const [page] = await pagesOf(world);
+  expect(JSON.stringify(page)).toContain("allow_delete: false");
+  const diff = await relight(world, "diff", "APP", "--json");
+  expect(diff.exit).toBe(2);
+  expect(diff.json.accounts).toMatchObject([
+    { state: "missing", notes: [expect.stringContaining("somebody deleted it")] },
+  ]);
 });

@@ -314,6 +314,18 @@ export const PAGE_SCENES: Readonly<Record<FailureClass, PageScene>> = {
       await run(world);
     }),
   },
+  claims_overwritten: {
+    title: "The account was renewed, and `nsc push` brings back the claims from before.",
+    play: scene({}, {}, async (world, account) => {
+      await run(world, "renew");
+      const iat = Number(toSeconds(world.now())) - 3_600;
+      world.machines.force(world.issue(account, { jti: "STALE", iat, exp: iat + 50 * DAY }));
+      world.advance(MINUTE);
+      await run(world);
+      world.advance(20 * MINUTE);
+      await run(world, "renew");
+    }),
+  },
   claims_differ: {
     title: "The source of truth has other limits than the servers.",
     play: scene({}, {}, async (world, account) => {

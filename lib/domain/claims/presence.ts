@@ -12,8 +12,8 @@ import type { Operator } from "./operator.ts";
  * person asks for it.
  */
 export type Presence =
-  /** A server runs it or the resolver holds it. */
-  | { readonly state: "here" }
+  /** A server runs it or the resolver holds it. `kept`: although the operator ordered its deletion. */
+  | { readonly state: "here"; readonly kept?: Kept }
   /** Its claims have expired. `forgotten`: the resolver has deleted them since, and no server has it loaded. */
   | { readonly state: "expired"; readonly at: EpochMillis; readonly forgotten: boolean }
   | ({ readonly state: "deleted" } & Deleted)
@@ -24,12 +24,19 @@ export type Presence =
   /** A server or the resolver did not answer. */
   | { readonly state: "unknown"; readonly why: string };
 
+/** An account that servers did not delete although the operator ordered it. */
+export interface Kept {
+  readonly ordered: Deletion;
+  /** The resolver, if it still holds it, and the servers that run it. */
+  readonly by: readonly string[];
+}
+
 export interface Deleted {
   /** The servers that refuse its clients although its claims are valid. */
   readonly refusedBy: readonly string[];
   /**
-   * Places that have the deleted JWT again. A server that was away during the deletion brings it back, and the resolver
-   * copies it to the others (tested on 2.9.10, 2.10.27, 2.15.1).
+   * Places that have the deleted JWT again. A server that was away during the deletion, or could not delete it, brings it
+   * back, and the resolver copies it to the others (tested on 2.9.10, 2.10.27, 2.15.1).
    */
   readonly broughtBackBy: readonly string[];
   readonly known: Deletion | undefined;
@@ -87,9 +94,9 @@ const UNCERTAIN = 10_000;
 
 /** Decides whether the account exists, and if not, why. */
 export function presenceOf(facts: PresenceFacts): Presence {
-  const { running, stored, deletion } = facts;
-  if (!running.ok) return { state: "unknown", why: running.message };
-  const loaded = loadedOn({ running });
+  const { running: asked, stored, deletion } = facts;
+  if (!asked.ok) return { state: "unknown", why: asked.message };
+  const loaded = loadedOn({ running: asked });
   const refusing = loaded.filter((entry) => entry.expired && !hasEnded(entry.document, facts, UNCERTAIN));
   const held = stored.ok ? stored.value : undefined;
   const open = deletion !== undefined && !isNewer(facts.lastSeen, deletion.iat) ? deletion : undefined;
@@ -103,19 +110,23 @@ export function presenceOf(facts: PresenceFacts): Presence {
   const isIgnored = open?.how === "ordered" && (held !== undefined || others.some(({ expired }) => !expired));
   // The account was only missing, and is back.
   const isFound = open?.how === "gone" && (held !== undefined || others.length > 0);
+  const running = others.filter(({ expired }) => !expired).map(({ server }) => server);
+  const havingIt = [...(held === undefined ? [] : ["the resolver"]), ...running];
   const counts = open !== undefined && !isIgnored && !isFound;
   if (counts && open?.how === "gone" && refusing.length === 0 && facts.lastSeen !== undefined)
     return { state: "gone", claims: facts.lastSeen, known: open };
   if (!isBack && (refusing.length > 0 || counts)) {
-    const running = others.filter(({ expired }) => !expired).map(({ server }) => server);
     return {
       state: "deleted",
       refusedBy: refusing.map(({ server }) => server),
-      broughtBackBy: [...(held === undefined ? [] : ["the resolver"]), ...running],
+      broughtBackBy: havingIt,
       known: open,
     };
   }
-  return presentOf(facts, loaded, held);
+  const present = presentOf(facts, loaded, held);
+  return present.state === "here" && isIgnored && !isBack
+    ? { ...present, kept: { ordered: open, by: havingIt } }
+    : present;
 }
 
 /** From one observation and the journal. */
@@ -183,6 +194,6 @@ export function describeWithdrawal(presence: Extract<Presence, { state: "deleted
   const back =
     broughtBackBy.length === 0
       ? ""
-      : `; its deleted JWT is back on ${broughtBackBy.join(", ")}: a server that was away during the deletion brings it back`;
+      : `; its deleted JWT is back on ${broughtBackBy.join(", ")}: a server that was away or could not delete it brings it back, and so does a push of an older copy`;
   return `somebody deleted it${since}${refused}${back}`;
 }

@@ -17,6 +17,8 @@ export const FAILURE_CLASSES = [
   /** Not renewed by the policy's thresholds: critical here, a warning below. */
   "expiry_imminent",
   "unknown",
+  /** Somebody pushed outdated claims over Relight's. */
+  "claims_overwritten",
   "claims_differ",
   "degraded",
   "expiry_near",
@@ -90,6 +92,11 @@ export const CLASS_TEXTS: Readonly<Record<FailureClass, ClassText>> = {
     title: "its health is unknown",
     impact: "Not known: the account could not be checked.",
     end: "the account works, and can be checked again",
+  },
+  claims_overwritten: {
+    title: "outdated claims were pushed over Relight's",
+    impact: "Nothing fails by itself. The account expires earlier than it should, or a change of its limits is undone.",
+    end: "the outdated claims are no longer in force",
   },
   claims_differ: {
     title: "the claims in force differ from the source of truth",

@@ -105,6 +105,10 @@ const EFFECTS: readonly Effect[] = [
     about: beyond,
     say: (names) => `Nothing of the account crosses to ${names}.`,
   },
+  {
+    codes: ["account.not_deleted"],
+    say: () => "Clients of the account still have access, although the operator ordered its deletion.",
+  },
   { codes: ["claims.no_start"], say: () => "Nothing fails yet, but a server that stops can't start again." },
   {
     codes: ["stream.no_leader", "consumer.no_leader"],

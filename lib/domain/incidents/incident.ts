@@ -62,7 +62,8 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
     return "account_deleted";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
   const isDifference = verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
-  if (verdict.health === "degraded" && isDifference) return "claims_differ";
+  if (verdict.health === "degraded" && isDifference)
+    return verdict.findings.some(({ code }) => code === "claims.overwritten") ? "claims_overwritten" : "claims_differ";
   const isMore = verdict.findings.some(({ code }) => code !== "limit.tiers_unproven");
   if (isMore && isRevived(verdict))
     return verdict.findings.some(({ code }) => code === "asset.lost") ? "assets_lost" : "limits_reached";

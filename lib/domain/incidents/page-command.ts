@@ -63,6 +63,7 @@ export function commandOf(failureClass: FailureClass, mode: Mode): readonly stri
     case "renewal_failed":
     case "expiry_near":
     case "expiry_imminent":
+    case "claims_overwritten":
       return allows(mode, "renew") ? ["renew", ACCOUNT] : ["plan", ACCOUNT];
     case "account_missing":
     case "claims_differ":

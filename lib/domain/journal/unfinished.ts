@@ -35,7 +35,7 @@ export interface Unfinished {
 }
 
 /** Purposes of pushes that belong to a rung. */
-const WITHIN_RUNGS: readonly string[] = ["JetStream off", "JetStream on", "push again"];
+export const WITHIN_RUNGS: readonly string[] = ["JetStream off", "JetStream on", "push again"];
 
 /**
  * The unfinished work of crashed jobs. Jobs on an account never overlap, so this is everything after its last

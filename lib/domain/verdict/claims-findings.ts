@@ -9,7 +9,7 @@ import { nameForShell } from "../limits/fit.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import type { Observation, StoredClaims } from "../observation/observation.ts";
 import { describeStreams, type LastSight, type SeenStream } from "../observation/streams-seen.ts";
-import { isCountable, toMillis, toSeconds } from "../time/time.ts";
+import { isCountable, isoTime, toMillis, toSeconds } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { type Finding, observedAt, type Warning } from "./verdict.ts";
 
@@ -34,6 +34,7 @@ export function claimsFindings(
     ...untrusted,
     ...uncountableFindings(observation, claims),
     ...expiryFindings(observation, claims, presence),
+    ...keptFindings(claims, presence),
     // A full resolver deletes expired JWTs, so that is not a separate finding.
     ...(stored.ok && !(presence.state === "expired" && stored.value === undefined)
       ? storageFindings(observation, stored.value, { claims, operator, sight })
@@ -53,6 +54,15 @@ export function olderAfterRestart(observation: Observation): readonly string[] {
 /** Nothing is wrong yet: the claims are in force, but their resolvers do not keep them. */
 export function resolverWarnings(observation: Observation): readonly Warning[] {
   return olderAfterRestart(observation).map((message) => ({ code: "resolver.not_kept", subject: {}, message }));
+}
+
+/** Servers answer a deletion that they do not carry out with an error that only whoever ordered it sees. */
+function keptFindings(claims: AccountClaims, presence: Presence): Finding[] {
+  if (presence.state !== "here" || presence.kept === undefined) return [];
+  const { ordered, by } = presence.kept;
+  const message = `the operator ordered its deletion (known since ${isoTime(ordered.at)}), but ${by.join(", ")} still ${by.length === 1 ? "has" : "have"} it: a server keeps it with \`allow_delete: false\`, or if it can't write its folder`;
+  const advice = `delete it again once every server can, or keep it: \`relight renew ${nameForShell(claims)} --undelete\``;
+  return [finding("account.not_deleted", "degraded", {}, message, { kept: [...by] }, advice)];
 }
 
 /** The only finding of an account that was deleted or is gone. */

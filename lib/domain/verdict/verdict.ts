@@ -21,6 +21,8 @@ export const FINDINGS = {
     "Somebody deleted the account: servers refuse its clients although its claims are valid, or Relight received the deletion request.",
   "account.gone":
     "The account existed and its claims are still valid, but no server or resolver has it any more: it was deleted or lost.",
+  "account.not_deleted":
+    "The operator ordered the account's deletion, but servers still have it: they may not delete, or can't write their folder.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
   "account.not_in_resolver":
     "The account runs, but the resolver no longer holds its JWT, or has only a part of it, because its disk was full during a push.",

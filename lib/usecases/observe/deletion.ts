@@ -16,12 +16,15 @@ import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
 import type { Look } from "./look.ts";
 
 /**
- * Called before every push, because only a person may bring back a deleted account.
+ * Called before every push, because only a person may bring back a deleted account. Returns whether servers keep the
+ * account although the operator ordered its deletion, and no person wants it back.
  * @throws RelightError `account.deleted`, `nats.*`
  */
-export async function assertNotDeleted(context: Context, job: RunningJob): Promise<void> {
-  if (job.undelete) return;
-  refuseDeleted(job.account, await presenceNow(context, job.account));
+export async function assertNotDeleted(context: Context, job: RunningJob): Promise<{ readonly isKept: boolean }> {
+  if (job.undelete) return { isKept: false };
+  const presence = await presenceNow(context, job.account);
+  refuseDeleted(job.account, presence);
+  return { isKept: presence.state === "here" && presence.kept !== undefined };
 }
 
 /** @throws RelightError `account.deleted` */

@@ -2,6 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import { describeWithdrawal, isWithdrawn } from "../../domain/claims/presence.ts";
 import { reissue } from "../../domain/claims/renewal.ts";
 import { expiryWindow } from "../../domain/expiry/expiry.ts";
+import { ROTATION } from "../../domain/journal/last-push.ts";
 import { openRotation } from "../../domain/journal/open-remedies.ts";
 import type { RotationAccount } from "../../domain/keys/key-rotation.ts";
 import { defined } from "../../domain/time/defined.ts";
@@ -134,7 +135,7 @@ async function signAgain(context: Context, job: RunningJob, name: string) {
   if (window.state === "expired") return left("expired", "it has expired; `relight heal` renews it, with the new key");
   const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
   const token = await signer.sign(reissue(seen.claims, terms));
-  const order = { token, current: seen.claims, allowance: "nothing", purpose: "key rotation" } as const;
+  const order = { token, current: seen.claims, allowance: "nothing", purpose: ROTATION } as const;
   const pushed = await push(context, job, order);
   const { servers } = pushed;
   const last = await verify(context, job);

@@ -4,6 +4,7 @@ import { describeResolvers, whereForgotten, whyNoPush } from "../../domain/claim
 import { readOtherwise } from "../../domain/claims/server-reading.ts";
 import { type Allowance, gate } from "../../domain/gate/gate.ts";
 import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
+import { rememberedPush } from "../../domain/journal/last-push.ts";
 import type { ClockSkew } from "../../domain/observation/clocks.ts";
 import type { Observation, RunningAccount, ServerFacts } from "../../domain/observation/observation.ts";
 import { defined } from "../../domain/time/defined.ts";
@@ -53,15 +54,19 @@ export async function push(context: Context, job: RunningJob, order: PushOrder):
   const candidate = context.codec.decode(order.token);
   const changes = await passGate(context, job, candidate, order);
   requireMode(context.mode, "renew", "a push");
-  await assertNotDeleted(context, job);
+  const { isKept } = await assertNotDeleted(context, job);
   const servers = await assertTaken(context, job.account);
   const { jti, iss, iat, exp } = candidate.document.claims;
   const jwt = { jti, iss, iat, exp: exp ?? null };
   const back = job.undelete ? { undelete: true } : {};
   await record(context, job, "push.started", { purpose: order.purpose, jwt, changes, ...back });
+  // A renewal by policy is no decision against the deletion, which somebody still has to carry out.
+  if (isKept) await record(context, job, "account.deleted", { how: "ordered", iat, jti });
   await context.resolver.push(candidate.token);
   const proved = await prove(context, job, candidate.document);
-  await record(context, job, "push.proved", { jti, iat, exp: exp ?? null, purpose: order.purpose, servers: proved });
+  const remembered = rememberedPush(candidate.document.claims, changes);
+  const { purpose } = order;
+  await record(context, job, "push.proved", { jti, iat, exp: exp ?? null, purpose, servers: proved, ...remembered });
   const forgotten = whereForgotten(servers);
   if (forgotten !== undefined) context.log.warn("a pushed JWT is not kept", { account: job.account, forgotten });
   const caution = changes.some(({ path }) => /^nats\.(imports|exports)\b/.test(String(path)))

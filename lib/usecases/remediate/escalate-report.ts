@@ -154,7 +154,9 @@ async function adviceAboutDeletion(
   );
   const isBack = presence.state === "deleted" && presence.broughtBackBy.length > 0;
   const again = isBack
-    ? ["Delete it again while all servers are up; otherwise the next one that restarts loads it."]
+    ? [
+        "Delete it again while all servers are up; otherwise the next one that restarts loads it. Each must say that it deleted the account: one with `allow_delete: false`, or whose folder it can't write, keeps it and gives it to the others again.",
+      ]
     : [];
   const sourced = source?.sourced.ok && source.sourced.value.state === "found";
   const inSource = sourced ? [`Remove it from the source of truth (${source?.name}), which still has it.`] : [];

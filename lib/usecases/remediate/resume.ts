@@ -118,8 +118,8 @@ async function pushInForce(context: Context, job: RunningJob, { pushes }: Unfini
     const { jti, iat, exp } = last.jwt;
     const { proved: servers, lagging } = await whereInForce(context, job.account, ({ claims }) => claims.jti === jti);
     if (lagging.length === 0) {
-      const { purpose } = last;
-      const pushed = { jti, iat: iat ?? null, exp: exp ?? null, purpose };
+      const { purpose, changes } = last;
+      const pushed = { jti, iat: iat ?? null, exp: exp ?? null, purpose, changes };
       await record(context, job, "push.proved", { ...pushed, servers, begunBy: last.job });
       return { ...last, servers };
     }

@@ -1,12 +1,15 @@
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { type Difference, fingerprintOf, type SourceAccount } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
+import { lastPush } from "../../domain/journal/last-push.ts";
 import type { RungReport } from "../../domain/ladder/rung.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { openDifference } from "../../domain/verdict/source-findings.ts";
 import { asRelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
+import { memoryOf } from "../journal/remembered.ts";
 import type { Look } from "../observe/look.ts";
 import { escalate } from "../paging/escalate.ts";
 import { type ProvedPush, push } from "../push/push.ts";
@@ -94,7 +97,7 @@ async function pushSafely(context: Context, job: RunningJob, seen: Look, sourced
 
 /**
  * Pushes the source's own JWT if it is valid and newer; otherwise its claims signed again, because the gate refuses a JWT
- * that is older than the one in force or expired.
+ * that is older than the one in force or expired, or that undoes a renewal.
  */
 async function pushFromSource(
   context: Context,
@@ -106,7 +109,9 @@ async function pushFromSource(
   const current = seen.claims ?? seen.known.lastSeen;
   const { exp, iat } = document.claims;
   const hasExpired = exp !== undefined && exp <= toSeconds(context.clock.now());
-  const isOlder = current !== undefined && iat <= current.claims.iat;
+  const isOlder =
+    current !== undefined &&
+    (iat <= current.claims.iat || (await endsAsBeforeRenewal(context, job, document, current)));
   const use = seen.observation.streams;
   const order = { current, use, allowance: "claims", purpose: "from the source of truth" } as const;
   if (!hasExpired && !isOlder) return push(context, job, { ...order, token });
@@ -122,6 +127,20 @@ async function pushFromSource(
     : reissue(document, terms);
   const lasting = current === undefined ? signedAgain : lastsAsLong(signedAgain, current);
   return push(context, job, { ...order, token: await signer.sign(lasting) });
+}
+
+/**
+ * Whether the claims end as they did before Relight renewed them: somebody edited a source that does not have the renewal,
+ * as nsc's store that was not pulled. An end of its own is what somebody wants, which the gate refuses.
+ */
+async function endsAsBeforeRenewal(
+  { journal }: Context,
+  { account }: RunningJob,
+  { claims: { exp } }: ClaimsDocument,
+  inForce: ClaimsDocument,
+): Promise<boolean> {
+  const pushed = lastPush(await memoryOf(journal, account));
+  return exp !== undefined && pushed?.jti === inForce.claims.jti && pushed.ends.includes(exp);
 }
 
 function report({ account }: RunningJob, result: RungReport["result"], why: string): RungReport {

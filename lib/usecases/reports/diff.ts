@@ -3,11 +3,12 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { AccountClaims } from "../../domain/claims/claims.ts";
 import { type ClaimsComparison, compareClaims, type Places } from "../../domain/claims/claims-comparison.ts";
 import { loaded } from "../../domain/claims/claims-in-force.ts";
+import { describeWithdrawal, isWithdrawn, lastDeletion, presenceIn } from "../../domain/claims/presence.ts";
 import { lastPush } from "../../domain/journal/last-push.ts";
-import { describeOverwritten } from "../../domain/verdict/overwritten-findings.ts";
+import { overwritten } from "../../domain/verdict/overwritten-findings.ts";
 import { probe } from "../../errors.ts";
 import { type Context, nameOf } from "../context/context.ts";
-import { memoryOf } from "../journal/remembered.ts";
+import { lastSeenOf, memoryOf } from "../journal/remembered.ts";
 
 export interface AccountDiff extends ClaimsComparison {
   readonly account: AccountId;
@@ -23,7 +24,7 @@ export async function diffAccounts(context: Context, accounts: readonly AccountI
 }
 
 async function diffOne(context: Context, account: AccountId): Promise<AccountDiff> {
-  const { resolver, source, operator } = context;
+  const { resolver, source, operator, probes } = context;
   const [stored, running] = await Promise.all([
     probe(() => resolver.lookup(account)),
     probe(() => resolver.running(account)),
@@ -34,13 +35,29 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
     ...(source === undefined ? {} : { source: await probe(() => source.claims.lookup(account)) }),
   };
   const compared = compareClaims(places, operator);
-  const pushed = lastPush(await memoryOf(context.journal, account));
-  const undone = [...new Set(claimsIn(places).flatMap((claims) => describeOverwritten(claims, pushed) ?? []))];
+  const remembered = await memoryOf(context.journal, account);
+  const shown = { account, name: nameOf(context, account, namedIn(places)), places, ...compared };
+  const lastSeen = await lastSeenOf(context.journal, account);
+  const deletion = lastDeletion(remembered);
+  const facts = { running, stored, at: context.clock.now(), servers: [] };
+  const presence = presenceIn(facts, operator, { lastSeen, deletion });
+  if (isWithdrawn(presence)) {
+    // That the resolver lacks it is no news then.
+    const others = compared.state === "missing" ? [] : compared.notes;
+    return { ...shown, state: "missing", notes: [describeWithdrawal(presence), ...others] };
+  }
+  const pushed = lastPush(remembered);
+  const servers = await probes.servers();
+  const undone = [
+    ...new Set(
+      claimsIn(places).flatMap((claims) => {
+        const found = overwritten(claims, pushed, servers);
+        return found === undefined ? [] : [`${found.what}; ${found.advice}`];
+      }),
+    ),
+  ];
   return {
-    account,
-    name: nameOf(context, account, namedIn(places)),
-    places,
-    ...compared,
+    ...shown,
     ...(undone.length > 0 && compared.state === "same" ? { state: "differs" } : {}),
     notes: [...undone, ...compared.notes],
   };

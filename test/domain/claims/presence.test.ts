@@ -152,6 +152,15 @@ describe("a deletion in the journal", () => {
     expect(presenceOf(facts(changes)).state).toBe(state);
   });
 
+  test.each<[string, Partial<PresenceFacts>, readonly string[] | undefined]>([
+    ["that servers refused is kept by them", { deletion: deletion("ordered") }, ["the resolver", "s1"]],
+    ["after which newer claims came is over", { stored: holds(NEWER), deletion: deletion("ordered") }, undefined],
+    ["that servers obeyed is kept by none", { deletion: deletion("seen") }, undefined],
+  ])("%s", (_what, changes, by) => {
+    const presence = presenceOf(facts(changes));
+    expect(presence.state === "here" ? presence.kept?.by : undefined).toEqual(by);
+  });
+
   const entry = (how: string, iat: number, at = 0): JournalEntry => ({
     at: epochMillis(AT + at),
     job: "j",
@@ -172,6 +181,6 @@ describe("a deletion in the journal", () => {
 test("a deletion is described with who refuses the account, and where it is back", () => {
   const seen = presenceOf(facts({ running: running(on("s1", claims(), true), on("s2")), stored: holds(claims()) }));
   expect(isWithdrawn(seen) && describeWithdrawal(seen)).toBe(
-    "somebody deleted it; s1 refuses its clients although its claims are valid; its deleted JWT is back on the resolver, s2: a server that was away during the deletion brings it back",
+    "somebody deleted it; s1 refuses its clients although its claims are valid; its deleted JWT is back on the resolver, s2: a server that was away or could not delete it brings it back, and so does a push of an older copy",
   );
 });

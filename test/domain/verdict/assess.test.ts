@@ -533,6 +533,16 @@ test("every finding code occurs somewhere above", () => {
     unfinishedChanges: [],
     presence: { state: "gone", claims: claims(), known: undefined },
   });
+  const ordered = { at: epochMillis(0), how: "ordered", iat: NOW } as const;
+  const kept = assess(observation(), {
+    operator,
+    unfinishedToggle: false,
+    unfinishedChanges: [],
+    presence: { state: "here", kept: { ordered, by: ["the resolver", "s1"] } },
+  });
+  expect(kept.findings[0]?.message).toMatch(
+    /^the operator ordered its deletion .*, but the resolver, s1 still have it: .*; delete it again .* --undelete`$/,
+  );
   const system = assess(observation(), {
     operator: { ...operator, systemAccount: ACCOUNT },
     unfinishedToggle: false,
@@ -550,12 +560,22 @@ test("every finding code occurs somewhere above", () => {
     operator,
     unfinishedToggle: false,
     unfinishedChanges: [],
-    pushed: { at: epochMillis(NOW * 1000), jti: "J2", iat: NOW, exp: undefined, purpose: "renewal" },
+    pushed: {
+      at: epochMillis(NOW * 1000),
+      jti: "J2",
+      iat: NOW,
+      exp: undefined,
+      purpose: "renewal",
+      ends: [],
+      changed: new Map(),
+    },
     losses: lost,
   });
   const all = [
     ...found,
-    ...[...beyond.findings, ...after.findings, ...gone.findings, ...system.findings].map(({ code }) => code),
+    ...[...beyond.findings, ...after.findings, ...kept.findings, ...gone.findings, ...system.findings].map(
+      ({ code }) => code,
+    ),
   ];
   expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS).filter((code) => !ELSEWHERE.test(code))));
 });

@@ -235,3 +235,60 @@ test("a deleted account is not due at every sweep, and due at once when it is ba
   await world.sweep();
   expect(world.queue.splice(0)).toHaveLength(1);
 });
+
+describe("an account whose deletion servers refused, as with allow_delete: false", () => {
+  /** What watch writes when the operator orders it. */
+  async function ordered(): Promise<World> {
+    const world = await newWorld();
+    const data = { how: "ordered", iat: account.iat };
+    await world.context.journal.append({ at: world.now(), job: "w", account: id, kind: "account.deleted", data });
+    world.advance(1_000);
+    return world;
+  }
+  const findings = async (world: World) => {
+    const { verdict } = await world.run("verify");
+    return verdict.findings.map(({ code }) => code);
+  };
+
+  test("is said and paged once, and goes on working", async () => {
+    const world = await ordered();
+    await world.work(jobOf({}));
+    await world.work(jobOf({}));
+    expect(await findings(world)).toEqual(["account.not_deleted"]);
+    expect(world.incidents).toMatchObject([
+      {
+        status: "open",
+        severity: "warning",
+        summary: expect.stringContaining("but the resolver, n1, n2, n3 still have it"),
+        impact: expect.stringContaining("still have access"),
+        advice: [expect.stringContaining("relight renew APP --undelete")],
+      },
+    ]);
+  });
+
+  test("is renewed by policy, which is no decision against the deletion", async () => {
+    const world = await ordered();
+    world.advance(75 * DAY * 1000);
+    await world.work(jobOf({}));
+    expect(world.machines.pushes).toHaveLength(1);
+    expect(await findings(world)).toEqual(["account.not_deleted"]);
+  });
+
+  test.each<[string, (world: World) => Promise<unknown>]>([
+    ["a person keeps it", (world) => world.work(jobOf({ action: "renew", trigger: "manual", undelete: true }))],
+    ["somebody pushes newer claims", async (world) => world.machines.force(renewedToken(world))],
+  ])("is like any other account once %s", async (_how, act) => {
+    const world = await ordered();
+    await world.work(jobOf({}));
+    await act(world);
+    world.advance(5_000);
+    expect(await findings(world)).toEqual([]);
+    expect(world.incidents.at(-1)).toMatchObject({ status: "resolved" });
+  });
+
+  test("is deleted once servers obey", async () => {
+    const world = await ordered();
+    world.machines.deleteAccount(id);
+    expect(await findings(world)).toEqual(["account.deleted"]);
+  });
+});
