@@ -265,10 +265,14 @@ async function cross({ manager, round }: Tools, access: Access, way: Way): Promi
           error === undefined ? { ...base, state: "works" } : { ...base, state: "fails", why: error.description },
         ];
       }
+      const { config, state: before } = await manager.streams.info(stream);
       other.publish(target, `crossed ${round}`);
       await other.flush();
+      // With interest retention a message that nobody waits for is counted and not kept.
       const hasIt = async (): Promise<boolean> =>
-        (await manager.streams.getMessage(stream, { last_by_subj: target }))?.string() === `crossed ${round}`;
+        config.retention === "interest"
+          ? (await manager.streams.info(stream)).state.last_seq > before.last_seq
+          : (await manager.streams.getMessage(stream, { last_by_subj: target }))?.string() === `crossed ${round}`;
       const arrived = await comes(hasIt, isEdge ? FOLLOWS_WITHIN : DELIVERED_WITHIN);
       return [arrived ? { ...base, state: "works" } : { ...base, state: "fails", why: "it did not arrive" }];
     } finally {
