@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain.ts";
+import { ALL as CHECKED } from "../lib/domain/advice/log-lines/explain-kind.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
 import { CHECKS, type CheckKind } from "../lib/domain/doctor/check-codes.ts";
 import { REFUSALS } from "../lib/domain/gate/gate.ts";
@@ -44,7 +45,14 @@ const TABLES: Readonly<Record<string, string>> = {
   "log-lines": table(
     ["kind", "the server writes", "in", "worry", "what it means", "advice"],
     LOG_KINDS.map(({ id, texts, versions, worry, meaning, advice }) =>
-      row(`\`${id}\``, texts.map((text) => `\`${text}\``).join("<br>"), versions.join(", "), worry, meaning, advice),
+      row(
+        `\`${id}\``,
+        texts.map((text) => `\`${text}\``).join("<br>"),
+        versions.length === CHECKED.length ? "all" : versions.join(", "),
+        worry,
+        meaning,
+        advice,
+      ),
     ),
   ),
   refusals: table(

@@ -43,8 +43,21 @@ describe("sources of servers", () => {
 
   test("a version that nobody has: every source, why it failed, and how to fix it", async () => {
     await expect(serverBinary("0.0.1")).rejects.toThrow(
-      /Debian package: .*\n.*official release: .*\n.*Docker image: [\s\S]*NATS_SERVER/,
+      /Debian package: .*\n.*official release: .*\n.*Docker image: [\s\S]*NATS_SERVER.* copy it to .*0\.0\.1/,
     );
+  });
+
+  test("of several versions each that nobody has is named", () => {
+    const script = join(import.meta.dirname, "..", "lab", "server-binaries.ts");
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, "0.0.1", "2.10.27", "0.0.2"], {
+      encoding: "utf8",
+      env: environment(),
+    });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: expect.stringMatching(/^nats-server 2\.10\.27: .*\n$/) });
+    expect(stderr.match(/could not get nats-server \S+/g)).toEqual([
+      "could not get nats-server 0.0.1:",
+      "could not get nats-server 0.0.2:",
+    ]);
   });
 
   test("an invalid binary has no version", async () => {
@@ -56,7 +69,7 @@ describe("a server of the lab", () => {
   const config = (folder: string): string => `jetstream { store_dir: "${folder}/js" }`;
 
   test("starts, is killed, starts again on its port, and is gone when disposed", async () => {
-    const { path: binary } = await serverBinary("2.15.1");
+    const { path: binary } = await serverBinary("2.15.2");
     let pid: number | undefined;
     {
       await using server = await startServer({ binary, config });
@@ -72,12 +85,12 @@ describe("a server of the lab", () => {
   });
 
   test("reports why it can't start", async () => {
-    const { path: binary } = await serverBinary("2.15.1");
+    const { path: binary } = await serverBinary("2.15.2");
     await expect(startServer({ binary, config: () => "no such thing" })).rejects.toThrow(/nats-server ended at once/);
   });
 
   test("of a killed starter is reaped by the next one", async () => {
-    const { path: binary } = await serverBinary("2.15.1");
+    const { path: binary } = await serverBinary("2.15.2");
     const module = join(import.meta.dirname, "..", "lab", "nats-server.ts");
     const script = `import { startServer } from ${JSON.stringify(module)};
       const server = await startServer({ binary: ${JSON.stringify(binary)}, config: () => "" });

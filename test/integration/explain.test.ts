@@ -22,7 +22,7 @@ test.each(VERSIONS)("the table names the versions whose binaries have its texts:
   expect(named.map(({ id }) => id)).toEqual(held.map(({ id }) => id));
 });
 
-test.each(["2.9.25", "2.10.27", "2.15.1"])("the corpus has texts that are in the program: %s", async (version) => {
+test.each(["2.9.25", "2.10.27", "2.15.2"])("the corpus has texts that are in the program: %s", async (version) => {
   const binary = await readFile((await serverBinary(version)).path);
   const cited = logCorpus().filter(({ source }) => source.startsWith(`${version} `));
   expect(cited.length).toBeGreaterThan(20);
@@ -30,7 +30,7 @@ test.each(["2.9.25", "2.10.27", "2.15.1"])("the corpus has texts that are in the
   expect(own.filter((text) => !binary.includes(text))).toEqual([]);
 });
 
-describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
+describe.each(["2.10.27", "2.15.2"])("nats-server %s", (version) => {
   let binary = "";
   beforeAll(async () => {
     binary = (await serverBinary(version)).path;

@@ -58,7 +58,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
   {
     id: "account.jetstream_expired",
     texts: ["JetStream account %q is expired", "JetStream account '%s' is expired"],
-    versions: ["2.15.1"],
+    versions: ["2.15.2"],
     worry: "act",
     title: "an account with streams has expired",
     meaning:

@@ -1,4 +1,4 @@
-import { ALL, type LogKind } from "./explain-kind.ts";
+import { ALL, type LogKind, SINCE_2_12 } from "./explain-kind.ts";
 
 const NOTHING = "Nothing to do.";
 
@@ -87,7 +87,7 @@ export const CONNECTION_KINDS: readonly LogKind[] = [
   {
     id: "connection.slow_recovered",
     texts: ["Slow Consumer Recovered"],
-    versions: ["2.15.1"],
+    versions: SINCE_2_12,
     worry: "none",
     title: "a slow connection caught up",
     meaning: "A route, gateway or leafnode that was too slow takes data again. It was not closed.",

@@ -1,4 +1,4 @@
-import { ALL, type LogKind, SINCE_2_10 } from "./explain-kind.ts";
+import { ALL, type LogKind, SINCE_2_10_27 } from "./explain-kind.ts";
 
 /** Log lines about JetStream. The first matching kind counts. */
 export const JETSTREAM_KINDS: readonly LogKind[] = [
@@ -78,7 +78,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.api_overload",
     texts: ["JetStream API queue limit reached, dropping %d requests", "%s limit reached, dropping %d requests"],
-    versions: SINCE_2_10,
+    versions: SINCE_2_10_27,
     worry: "act",
     title: "a server drops JetStream requests",
     meaning: "Clients ask faster than it answers, so it emptied the queue: requests of all accounts time out.",
@@ -139,7 +139,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
       "Detected orphaned stream '%s > %s', will cleanup",
       "Detected orphaned durable consumer '%s > %s > %s', will cleanup",
     ],
-    versions: SINCE_2_10,
+    versions: ALL,
     worry: "look",
     title: "a server deletes a stream that the cluster does not know",
     meaning: "It found it on its disk after a start: deleted while the server was away, or from another cluster.",

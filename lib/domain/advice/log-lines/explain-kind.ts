@@ -16,5 +16,7 @@ export interface LogKind {
   readonly advice: string;
 }
 
-export const ALL = ["2.9.10", "2.10.27", "2.15.1"] as const;
-export const SINCE_2_10 = ["2.10.27", "2.15.1"] as const;
+export const ALL = ["2.9.25", "2.10.20", "2.10.27", "2.12.5", "2.15.2"] as const;
+export const SINCE_2_10 = ["2.10.20", "2.10.27", "2.12.5", "2.15.2"] as const;
+export const SINCE_2_10_27 = ["2.10.27", "2.12.5", "2.15.2"] as const;
+export const SINCE_2_12 = ["2.12.5", "2.15.2"] as const;

@@ -1,11 +1,11 @@
-import { ALL, type LogKind, SINCE_2_10 } from "./explain-kind.ts";
+import { ALL, type LogKind, SINCE_2_10, SINCE_2_10_27, SINCE_2_12 } from "./explain-kind.ts";
 
 /** Log lines about replicas, leaders and health checks. The first matching kind counts. */
 export const REPLICA_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.node_missing",
     texts: ["stream node missing", "consumer node missing"],
-    versions: ["2.15.1"],
+    versions: SINCE_2_12,
     worry: "act",
     title: "a server runs no replica of a stream or consumer that it should",
     meaning:
@@ -15,7 +15,7 @@ export const REPLICA_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.group_missing",
     texts: ["group node missing"],
-    versions: SINCE_2_10,
+    versions: SINCE_2_10_27,
     worry: "act",
     title: "a server has no Raft node for a stream or consumer that it should run",
     meaning:

@@ -1,4 +1,4 @@
-import { ALL, type LogKind, SINCE_2_10 } from "./explain-kind.ts";
+import { ALL, type LogKind, SINCE_2_10_27 } from "./explain-kind.ts";
 
 const NOTHING = "Nothing to do.";
 
@@ -94,7 +94,7 @@ export const SERVER_KINDS: readonly LogKind[] = [
   {
     id: "server.temporary_storage",
     texts: ["Temporary storage directory used, data could be lost on system reboot"],
-    versions: SINCE_2_10,
+    versions: SINCE_2_10_27,
     worry: "look",
     title: "JetStream stores in a temporary folder",
     meaning: "There is no `store_dir`, so streams are in the system's temporary folder.",
