@@ -64,8 +64,8 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    title: "a cluster of 2.15.1 hears on, and loses Raft nodes where it restarts while the account is expired",
-    version: "2.15.1",
+    title: "a cluster of 2.15.2 hears on, and loses Raft nodes where it restarts while the account is expired",
+    version: "2.15.2",
     size: 3,
     tell: async (subject, look) => {
       expect(await findings(subject)).toEqual(["healthy"]);
@@ -111,11 +111,11 @@ const SCENARIOS: readonly Scenario[] = [
       expect(healed.losses).toEqual(["memory stream CACHE lost its 2 messages"]);
     },
   },
-  ...(["2.9.10", "2.15.1"] as const).map(
+  ...(["2.9.25", "2.15.2"] as const).map(
     (version): Scenario => ({
       title: `streams that are older than tiers count in none, until their servers have started again (${version})`,
       version,
-      size: version === "2.9.10" ? 1 : 3,
+      size: version === "2.9.25" ? 1 : 3,
       tell: async (subject, look) => {
         expect(await findings(subject)).toEqual(["healthy"]);
         await subject.enterTiers();

@@ -43,7 +43,7 @@ async function virtual(): Promise<Subject> {
 }
 
 async function real(): Promise<Subject> {
-  const world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
+  const world = await createWorld({ binary: (await serverBinary("2.15.2")).path });
   const app = await openWorldApp(world);
   const { resolver } = await app.context();
   const clients: NatsConnection[] = [];

@@ -161,7 +161,7 @@ function signerContract(keep: () => Promise<Kept>): void {
 
   test.each([
     ["2.10.27", false],
-    ["2.15.1", true],
+    ["2.15.2", true],
   ] as const)(
     "nats-server %s runs an account that `relight renew` renewed with it (strict: %s)",
     async (version, strict) => {

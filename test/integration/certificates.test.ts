@@ -16,7 +16,7 @@ import { relight } from "../support/relight.ts";
 
 const run = promisify(execFile);
 const DAY = 86_400_000;
-const { path: binary } = await serverBinary("2.15.1");
+const { path: binary } = await serverBinary("2.15.2");
 let folder: string;
 
 beforeAll(async () => {

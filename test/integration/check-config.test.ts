@@ -9,10 +9,11 @@ import { operatorClaims } from "../../lab/claims.ts";
 import { newCredentials, seedOf, signClaims } from "../../lab/keys.ts";
 import { createLeafPair } from "../../lab/leaf.ts";
 import { freePorts, startServer } from "../../lab/nats-server.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import type { ConfigFindingCode } from "../../lib/domain/advice/server-config/leaf-config-findings.ts";
 import { CORPUS, corpusFiles } from "../support/corpus.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { BROKEN, VALID } from "../support/nats-configs.ts";
 import { relight, relightReads } from "../support/relight.ts";
 
@@ -77,17 +78,23 @@ const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said
   ],
 ];
 
-test.each(["2.9.25", "2.10.27", "2.15.1"])("the corpus says what nats-server -t says: %s", async (version) => {
-  const { path } = await serverBinary(version);
-  const files = corpusFiles("configs");
-  const said = files.map(({ name }) => {
-    const { status } = spawnSync(path, ["-t", "-c", join(CORPUS, "configs", name)], { encoding: "utf8", cwd: folder });
-    return `${name} ${status === 0 ? "accepts" : "refuses"}`;
-  });
-  expect(said).toEqual(files.map(({ name, answer }) => `${name} ${answer[0]}`));
-});
+test.each(sampleOf(["2.9.25", "2.10.27", "2.15.2"], VERSIONS))(
+  "the corpus says what nats-server -t says: %s",
+  async (version) => {
+    const { path } = await serverBinary(version);
+    const files = corpusFiles("configs");
+    const said = files.map(({ name }) => {
+      const { status } = spawnSync(path, ["-t", "-c", join(CORPUS, "configs", name)], {
+        encoding: "utf8",
+        cwd: folder,
+      });
+      return `${name} ${status === 0 ? "accepts" : "refuses"}`;
+    });
+    expect(said).toEqual(files.map(({ name, answer }) => `${name} ${answer[0]}`));
+  },
+);
 
-describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
+describe.each(["2.10.27", "2.15.2"])("nats-server %s", (version) => {
   let binary = "";
   beforeAll(async () => {
     binary = (await serverBinary(version)).path;

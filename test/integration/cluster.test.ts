@@ -1,12 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, WITH_DEFECT } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/resident.ts";
 
 /** In a cluster the toggle destroys streams, so it must be impossible; step-downs of leaders revive them. */
-describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.9.25", "2.10.27"], WITH_DEFECT))("a cluster of three (nats-server %s)", (version) => {
   test("streams and consumers with replicas are revived by step-downs: no restart, no loss", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
     await fill(world, { replicas: 3, messages: 10 });

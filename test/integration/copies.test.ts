@@ -65,7 +65,7 @@ async function judge(world: World): Promise<{ readonly origin: OriginFacts; read
   return { origin, codes: verdict.findings.map(({ code }) => code) };
 }
 
-describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))("a mirror (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.9.25", "2.15.2"], VERSIONS))("a mirror (nats-server %s)", (version) => {
   test("is healthy while it gets heartbeats, and not while its server only retries", async () => {
     const { world, other } = await mirrored(version);
     await using _world = world;

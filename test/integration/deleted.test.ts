@@ -50,7 +50,7 @@ async function pagesOf(world: World): Promise<readonly Record<string, string>[]>
     .map(({ data }: { data: object }) => data);
 }
 
-test.concurrent.each(["2.9.10", "2.15.1"])(
+test.concurrent.each(["2.9.25", "2.15.2"])(
   "on %s no sweep and no remedy restores it, nor after a restart",
   async (version) => {
     await using world = await deletedWorld(version);
@@ -124,7 +124,7 @@ describe("a deleted account", () => {
   });
 
   test.concurrent("a deletion during watch is recorded at once; a request that servers ignore is a note", async () => {
-    await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
+    await using world = await createWorld({ binary: (await serverBinary("2.15.2")).path });
     await world.push(world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 1 })));
     await relight(world, "verify", "APP", "--json");
     const watching = startRelight(world, "watch", "--sweep-every", "1h", "--json");
@@ -155,7 +155,7 @@ describe("a deleted account", () => {
   });
 
   test.concurrent("and forgotten is no longer shown, and still not pushed", async () => {
-    await using world = await deletedWorld("2.15.1");
+    await using world = await deletedWorld("2.15.2");
     expect((await relight(world, "forget", "APP", "--reason", "x", "--json")).json.forgotten).toBe(world.accountId);
     const config = join(world.home, "relight.yaml");
     await writeFile(config, (await readFile(config, "utf8")).replace(/accounts:[\s\S]*$/, ""));

@@ -30,7 +30,7 @@ interface Given {
 
 /**
  * Imports of every kind, each with a subject of its own. Without tokens for another account or subject: resolvers do not
- * store such a JWT (2.10.27, 2.15.1).
+ * store such a JWT (2.10.27, 2.15.2).
  */
 function importsOf(importer: World, exporter: World): readonly Given[] {
   const stranger = createAccount();
@@ -109,7 +109,7 @@ async function isComplete(world: World): Promise<boolean> {
   }
 }
 
-describe.each<Version>(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
+describe.each<Version>(["2.10.27", "2.15.2"])("nats-server %s", (version) => {
   test("imports are in force or not, and why: as the server says", async () => {
     await using importer = await worldOf(version);
     const exporter = await anotherAccount(importer, "EXPORTER");

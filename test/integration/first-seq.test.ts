@@ -60,7 +60,7 @@ test("JetStream of an account whose stream would be emptied is not turned off an
 });
 
 test("a fixed version empties nothing: no warning, and it is healed", async () => {
-  await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
+  await using world = await createWorld({ binary: (await serverBinary("2.15.2")).path });
   await fillFrom1000(world);
   await world.server.stop();
   await world.server.start();

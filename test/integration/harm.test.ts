@@ -5,7 +5,7 @@ import { createAccount, createUser } from "@nats-io/nkeys";
 import { accountClaims, JETSTREAM, UNLIMITED } from "../../lab/claims.ts";
 import { type Claims, nowSeconds, signText } from "../../lab/keys.ts";
 import { fill } from "../../lab/scenario.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
@@ -25,7 +25,7 @@ const scopeOf = (world: World) => ({
 const YES = ["--allow-changes", "--yes"];
 
 /** Claims that servers accept and that do harm. One world, whose last test crashes its server for good. */
-describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("harmful claims (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.2"]))("harmful claims (nats-server %s)", (version) => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld({ binary: (await serverBinary(version)).path, lives: 80 * DAY });
@@ -211,7 +211,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("harmful claims (nat
 });
 
 describe("effects of such claims on servers", () => {
-  test.each(["2.9.10", "2.10.27"])("nats-server %s crashes on a mapping with an invalid count", async (version) => {
+  test.each(["2.9.25", "2.10.27"])("nats-server %s crashes on a mapping with an invalid count", async (version) => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     const claims = world.claims();
     await world.push(
@@ -225,7 +225,7 @@ describe("effects of such claims on servers", () => {
     expect(await world.server.panics()).toContain("integer divide by zero");
   });
 
-  test.each(["2.9.10", "2.10.27", "2.15.1"])(
+  test.each(sampleOf(["2.9.25", "2.10.27", "2.15.2"], VERSIONS))(
     "nats-server %s accepts limits that it can't reserve, and starts without the account's JetStream",
     async (version) => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path });
@@ -239,8 +239,8 @@ describe("effects of such claims on servers", () => {
     },
   );
 
-  test("nats-server 2.9.10 does not start if the system account imports JetStream's API", async () => {
-    await using world = await createWorld({ binary: (await serverBinary("2.9.10")).path });
+  test("nats-server 2.9.25 does not start if the system account imports JetStream's API", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.9.25")).path });
     const claims = world.claims();
     const exports = [{ name: "js", subject: "$JS.API.>", type: "service" }];
     await world.push(world.sign({ ...claims, iat: nowSeconds() + 1, nats: { ...claims.nats, exports } }));

@@ -20,7 +20,7 @@ const AUDIT: Partial<StreamConfig> = { name: "AUDIT", subjects: ["$JS.API.>"], n
 
 /** One world per version: first healthy with many subscriptions, then dead, then healed. */
 describe.each([
-  ["2.9.10", SPECIAL],
+  ["2.9.25", SPECIAL],
   ["2.10.27", [...SPECIAL, AUDIT]],
 ] as const)("JetStream's subscriptions among clients' (nats-server %s)", (version, special) => {
   test("many subscriptions and special subjects make it look neither dead nor alive", async () => {

@@ -45,7 +45,7 @@ const healthy = (world: World) =>
   );
 
 /** One world per version, in the order of an outage. */
-describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
+describe.each(sampleOf(["2.9.25", "2.15.2"], VERSIONS))(
   "assets that no server holds are not healthy (nats-server %s)",
   (version) => {
     let world: World;

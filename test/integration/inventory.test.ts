@@ -27,7 +27,7 @@ async function isListed(world: World): Promise<boolean> {
 }
 
 test("an expired account that neither the resolver nor the configuration has is known, reported and renewed", async () => {
-  await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
+  await using world = await createWorld({ binary: (await serverBinary("2.15.2")).path });
   await withoutAccounts(world);
   const billing = await anotherAccount(world, "BILLING");
   await fill(billing, { messages: 3 });

@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstre
 import type { NatsConnection } from "@nats-io/transport-node";
 import { nowSeconds } from "../../lab/keys.ts";
 import { expire, fill, renewByHand, symptoms } from "../../lab/scenario.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World, type WorldOptions } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
@@ -16,6 +16,8 @@ jest.setTimeout(120_000);
 /** A stream that *listens* may still refuse: an official client publishes, and decides whether the verdict is right. */
 
 const FLAT = ["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending"];
+/** 2.9 discards before it counts. */
+const SINCE_2_10 = VERSIONS.filter((version) => version !== "2.9.25");
 const tier = (disk: number) => ({ disk_storage: disk, mem_storage: 0, streams: -1, consumer: -1 });
 
 async function worldOf(version: string, options: Partial<WorldOptions> = {}): Promise<World> {
@@ -99,7 +101,7 @@ async function runAdvised(world: World, message: string) {
   return relight(world, ...command.split(" "), "--json");
 }
 
-describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used up (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.15.2"], SINCE_2_10))("storage that is used up (nats-server %s)", (version) => {
   test("with flat limits: publishers get 10002, and the verdict names the limit and how to raise it", async () => {
     await using world = await worldOf(version);
     await limit(world, { disk_storage: 100_000, streams: 3 });
@@ -169,7 +171,16 @@ test("before 2.12.5 the limit of the largest stream counts against all streams t
   expect(await publish(world, "B")).toBe("ok");
 });
 
-describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (nats-server %s)", (version) => {
+test("from 2.12.5 on it limits each stream alone", async () => {
+  await using world = await worldOf("2.12.5");
+  await limit(world, { disk_max_stream_bytes: 60_000 });
+  await addStreams(world, { name: "A", max_bytes: 50_000 }, { name: "B", max_bytes: 50_000 });
+  for (let count = 0; count < 40; count++)
+    expect([await publish(world, "A"), await publish(world, "B")]).toEqual(["ok", "ok"]);
+  expect(await verify(world)).toMatchObject({ verdict: "healthy", findings: [] });
+});
+
+describe.each(sampleOf(["2.15.2"], SINCE_2_10))("tiers in a cluster (nats-server %s)", (version) => {
   test("a used-up tier, and a missing one, are reported by name", async () => {
     await using world = await worldOf(version, { size: 3 });
     await tiers(world, { R1: tier(60_000), R3: tier(1_000_000) });
@@ -215,28 +226,25 @@ async function occupy(world: World, count: number): Promise<AsyncDisposable> {
   };
 }
 
-describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))(
-  "an account without JetStream (nats-server %s)",
-  (version) => {
-    const NONE = { mem_storage: 0, disk_storage: 0 };
+describe.each(sampleOf(["2.10.27"], SINCE_2_10))("an account without JetStream (nats-server %s)", (version) => {
+  const NONE = { mem_storage: 0, disk_storage: 0 };
 
-    test("is healthy, asked as itself, too; with streams left behind it is not", async () => {
-      await using world = await worldOf(version);
-      await limit(world, NONE);
-      expect(await verify(world)).toMatchObject({ verdict: "healthy", depth: "account", exit: 0, findings: [] });
+  test("is healthy, asked as itself, too; with streams left behind it is not", async () => {
+    await using world = await worldOf(version);
+    await limit(world, NONE);
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", depth: "account", exit: 0, findings: [] });
 
-      await limit(world, { disk_storage: -1, mem_storage: -1 });
-      await addStreams(world, { name: "A" });
-      expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
-      await limit(world, NONE);
-      const taken = await verify(world);
-      expect(taken).toMatchObject({ verdict: "unknown", exit: 3 });
-      expect(taken.findings.map(({ message }) => message)).toContainEqual(
-        "could not check JetStream as the account: $JS.API.INFO: JetStream not enabled for account",
-      );
-    });
-  },
-);
+    await limit(world, { disk_storage: -1, mem_storage: -1 });
+    await addStreams(world, { name: "A" });
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
+    await limit(world, NONE);
+    const taken = await verify(world);
+    expect(taken).toMatchObject({ verdict: "unknown", exit: 3 });
+    expect(taken.findings.map(({ message }) => message)).toContainEqual(
+      "could not check JetStream as the account: $JS.API.INFO: JetStream not enabled for account",
+    );
+  });
+});
 
 describe("connections that are used up", () => {
   test("are counted, and remedies that need none still run: a dead account is dead, and is healed", async () => {
@@ -280,7 +288,7 @@ describe("connections that are used up", () => {
   });
 
   test("an account that lets nobody connect is locked by its claims", async () => {
-    await using world = await worldOf("2.15.1");
+    await using world = await worldOf("2.15.2");
     await fill(world, { messages: 5 });
     await limit(world, { conn: 0 });
     await expect(world.connectAs("app")).rejects.toThrow();
@@ -293,19 +301,22 @@ describe("connections that are used up", () => {
 });
 
 const MOVED = [
-  ["2.9.10", 1],
+  ["2.9.25", 1],
   ["2.10.27", 3],
-  ["2.15.1", 1],
-  ["2.15.1", 3],
+  ["2.15.2", 1],
+  ["2.10.20", 1],
+  ["2.12.5", 3],
+  ["2.15.2", 3],
 ] as const;
 
 const UNASKED = [
-  ["2.9.10", 1],
-  ["2.9.10", 3],
+  ["2.9.25", 1],
+  ["2.9.25", 3],
   ["2.10.27", 1],
   ["2.10.27", 3],
-  ["2.15.1", 1],
-  ["2.15.1", 3],
+  ["2.12.5", 1],
+  ["2.15.2", 1],
+  ["2.15.2", 3],
 ] as const;
 
 /** The account's key in the configuration, which comes and goes. */
@@ -376,11 +387,11 @@ describe.each(sampleOf(MOVED.slice(1, 3), MOVED))(
   },
 );
 
-describe.each(sampleOf([["2.15.1", 1]] as const, UNASKED))(
+describe.each(sampleOf([["2.15.2", 1]] as const, UNASKED))(
   "tiers without the account's key (nats-server %s, %d servers)",
   (version, size) => {
     const limits = { R1: tier(10_000_000), R3: tier(10_000_000) };
-    // A standalone 2.9.10 creates no stream under tiers without a number of replicas.
+    // A standalone 2.9.25 creates no stream under tiers without a number of replicas.
     const replicas = { ONE: 1, EMPTY: 1, ...(size > 1 ? { THREE: 3 } : {}) };
     const streams = Object.entries(replicas).map(([name, num_replicas]) => ({ name, num_replicas }));
     const unproved = { verdict: "unknown", exit: 3, findings: [{ code: "limit.tiers_unproven", health: "unknown" }] };
@@ -488,8 +499,8 @@ describe.each(sampleOf([["2.15.1", 1]] as const, UNASKED))(
       });
       expect(await verify(world)).toMatchObject(unproved);
       expect(await publish(world, "ONE")).toBe("ok");
-      // 2.9.10 stored what it refused, so a message is missing, and it is not known why.
-      if (version === "2.9.10") expect(await verify(world)).toMatchObject(unproved);
+      // 2.9.25 stored what it refused, so a message is missing, and it is not known why.
+      if (version === "2.9.25") expect(await verify(world)).toMatchObject(unproved);
       else
         await waitFor("a message to prove it", async () => {
           expect(await publish(world, "ONE")).toBe("ok");

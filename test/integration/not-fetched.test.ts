@@ -8,7 +8,7 @@ jest.setTimeout(200_000);
 
 /** Found by `npm run worlds`. */
 test("a server that restarted and can't fetch the account's claims does not make the account unknown: it is healed", async () => {
-  await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path, size: 3 });
+  await using world = await createWorld({ binary: (await serverBinary("2.15.2")).path, size: 3 });
   await fill(world, { replicas: 3 });
   await forgetJwt(world);
   // It then has the account only for the subscriptions that the others announce: expired, and without a JWT.

@@ -6,7 +6,7 @@ import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
 import { newCredentials, nowSeconds, seedOf, signText } from "../../lab/keys.ts";
 import { fill } from "../../lab/scenario.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, WITH_DEFECT } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
@@ -67,7 +67,7 @@ const rowOf = (rows: readonly Run["json"][], wanted: object): Run["json"] =>
   rows.find((row) => Object.entries(wanted).every(([key, value]) => row[key] === value));
 
 /** One world with healthy accounts, and one broken in each way. `run`, which writes, comes near the end. */
-describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.10.27"], WITH_DEFECT))("one account's fault (nats-server %s)", (version) => {
   let world: World;
   let good: World;
   /** Relight can't read its key. */

@@ -8,41 +8,45 @@ import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo
 
 /** Like recoveries-cluster.test.ts, after a restart of all servers while the account was expired. */
 
-test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INFO says OK, healed by a touch, all or all but one server", async () => {
-  await using world = await zoo("2.15.1");
-  const [state, before] = [await snapshot(world), await configurations(world)];
-  await restartWhileExpired(world);
-  const pids = world.servers.map((server) => server.pid());
-  const dead = await relight(world, "verify", "APP", "--json");
-  expect(dead.json.verdict).toBe("dead");
-  expect(dead.json.findings.map(({ code }: { code: string }) => code)).toContain("stream.node_missing");
-  expect(dead.json.diagnosis.join()).toMatch(/restarted while the account was expired/);
+test.each(["2.9.25", "2.15.2"])(
+  "restarted while expired, on nats-server %s: found although $JS.API.INFO says OK, healed by a touch, all or all but one server",
+  async (version) => {
+    await using world = await zoo(version);
+    const [state, before] = [await snapshot(world), await configurations(world)];
+    await restartWhileExpired(world);
+    const pids = world.servers.map((server) => server.pid());
+    const dead = await relight(world, "verify", "APP", "--json");
+    expect(dead.json.verdict).toBe("dead");
+    expect(dead.json.findings.map(({ code }: { code: string }) => code)).toContain("stream.node_missing");
+    expect(dead.json.diagnosis.join()).toMatch(/restarted while the account was expired/);
 
-  const touched = await relight(world, "heal", "APP", "--json");
-  const works = { verdict: "healthy", findings: [] };
-  expect(world.servers.map((server) => server.pid())).toEqual(pids);
-  await using stop = new AsyncDisposableStack();
-  if (touched.json.verdict === "healthy") expect(touched.json).toMatchObject({ outcome: "healed", ...works });
-  else {
-    // A server with useless subscriptions: everything that it led was moved away, and it must be restarted.
-    const [deaf, ...others] = deafServers(touched.json);
-    expect(others).toEqual([]);
-    stop.use(await allowRestarts(world));
-    expect((await relight(world, "heal", "APP", "--json")).json).toMatchObject({
-      outcome: "healed",
-      ...works,
-    });
-    expect(await restartedServers(world)).toEqual([deaf]);
-  }
-  expect(withoutMemory(await snapshot(world))).toEqual(withoutMemory(state));
-  expect(await configurations(world)).toEqual(before);
-  await assertNoPanic(world);
-  await assertZooWorks(world);
-  const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.15.1" };
-  const seen = { ...row, rungs: rungsUsed(touched), result: "all alive, at most one server restarted" };
-  expect(seen).toEqual(await recorded(seen));
-  // Up to three rungs wait for elections, twice.
-}, 900_000);
+    const touched = await relight(world, "heal", "APP", "--json");
+    const works = { verdict: "healthy", findings: [] };
+    expect(world.servers.map((server) => server.pid())).toEqual(pids);
+    await using stop = new AsyncDisposableStack();
+    if (touched.json.verdict === "healthy") expect(touched.json).toMatchObject({ outcome: "healed", ...works });
+    else {
+      // A server with useless subscriptions: everything that it led was moved away, and it must be restarted.
+      const [deaf, ...others] = deafServers(touched.json);
+      expect(others).toEqual([]);
+      stop.use(await allowRestarts(world));
+      expect((await relight(world, "heal", "APP", "--json")).json).toMatchObject({
+        outcome: "healed",
+        ...works,
+      });
+      expect(await restartedServers(world)).toEqual([deaf]);
+    }
+    expect(withoutMemory(await snapshot(world))).toEqual(withoutMemory(state));
+    expect(await configurations(world)).toEqual(before);
+    await assertNoPanic(world);
+    await assertZooWorks(world);
+    const row = { damage: "restarted while expired", topology: "cluster of three", version };
+    const seen = { ...row, rungs: rungsUsed(touched), result: "all alive, at most one server restarted" };
+    expect(seen).toEqual(await recorded(seen));
+    // Up to three rungs wait for elections, twice.
+  },
+  900_000,
+);
 
 // biome-ignore lint/suspicious/noExplicitAny: what the command printed
 function deafServers({ findings }: any): readonly string[] {

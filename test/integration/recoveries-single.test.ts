@@ -2,8 +2,9 @@ import { describe, expect, test } from "@jest/globals";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { assertBucketsWork, fillBuckets } from "../../lab/buckets.ts";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 
@@ -16,7 +17,7 @@ async function withApp(world: World, work: (client: NatsConnection) => Promise<v
 }
 
 /** One standalone server; each test is a line of docs/recoveries.md. */
-describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.9.25", "2.10.27", "2.15.2"], VERSIONS))("a single server (nats-server %s)", (version) => {
   test.each([
     ["expired, then renewed (#6806)", false],
     ["restarted while expired", true],

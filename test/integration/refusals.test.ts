@@ -79,7 +79,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
 describe("with strict_signing_key_usage", () => {
   test("renews with the signing key; refuses the operator's own key before anything is pushed", async () => {
     await using world = await createWorld({
-      binary: (await serverBinary("2.15.1")).path,
+      binary: (await serverBinary("2.15.2")).path,
       strict: true,
       lives: 3_600,
     });

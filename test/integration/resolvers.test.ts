@@ -46,7 +46,7 @@ async function configured<T>({ home }: World, from: string, to: string, work: ()
 
 describe.each<[ResolverKind, string]>([
   ["memory", "2.10.27"],
-  ["url", "2.9.10"],
+  ["url", "2.9.25"],
   ["cache", "2.10.27"],
 ])("with a %s resolver on %s", (kind, version) => {
   let world: World;
@@ -218,7 +218,7 @@ describe("a resolver that cannot write", () => {
 });
 
 test("an account whose claims keep Relight's users out is judged as the system account sees it, and pages nobody", async () => {
-  await using world = await worldOf("2.15.1", "full");
+  await using world = await worldOf("2.15.2", "full");
   await fill(world, { messages: 5 });
   const plain = world.claims({ iat: nowSeconds() + 1 });
   const authorization = { auth_users: [createUser().getPublicKey()] };

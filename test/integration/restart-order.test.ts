@@ -5,6 +5,7 @@ import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenari
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic } from "../support/zoo.ts";
 
@@ -82,4 +83,12 @@ test("on nats-server 2.10.20 damaged servers are restarted before the meta leade
   expect(restarted.slice(0, 2)).not.toContain(leader);
   expect(await snapshot(world)).toEqual(before);
   expect(await symptoms(world)).toEqual({ apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" });
+  const row = {
+    damage: "restarted while expired",
+    topology: "cluster of three, streams of three replicas on file",
+    version: "2.10.20",
+    rungs: rungsUsed(healed),
+    result: "all alive, no panic: the meta leader's server last, if at all",
+  };
+  expect(row).toEqual(await recorded(row));
 });

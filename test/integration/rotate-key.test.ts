@@ -134,7 +134,7 @@ describe("relight rotate-key", () => {
   });
 
   test("a first Ctrl-C lets the current account finish and leaves the others unchanged", async () => {
-    await openWorld({ version: "2.15.1", more: 2 });
+    await openWorld({ version: "2.15.2", more: 2 });
     const child = startRelight(world, ...args("--yes"));
     let stdout = "";
     child.stdout.on("data", (chunk) => (stdout += chunk));
@@ -178,7 +178,7 @@ describe("relight rotate-key", () => {
     expect((await issuers())["SYS"]).toBe("old");
   });
 
-  test.each(["2.9.10", "2.15.1"])(
+  test.each(["2.9.25", "2.15.2"])(
     "a server %s that does not trust the new key yet stops it, with advice",
     async (version) => {
       await openWorld({ version, more: 0, trusted: false });

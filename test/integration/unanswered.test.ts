@@ -59,9 +59,10 @@ test("a run asks all servers once, and a server that is silent for two seconds m
   await system.close();
 }, 300_000);
 
-/** Before 2.10 a server is silent about accounts that it lacks, and only the complete list shows that. */
+/** 2.9.10 is silent about accounts that it lacks, and only the complete list shows that. 2.9.25 answers. */
 test.each([
   ["2.9.10", 1],
+  ["2.9.25", 0],
   ["2.10.27", 0],
 ])(
   "absent accounts of the resolver of %s are recognized with this many lists: %d",

@@ -10,7 +10,7 @@ jest.setTimeout(6_000_000);
 
 /** Random worlds on real servers, with an independent judge (`npm run worlds`): a few quick ones, or the first 300. */
 
-/** Those of the three versions that `npm test` has, each on one server. */
+/** On one server each, of the versions that `npm test` has. */
 const QUICK = [8, 44, 49, 51, 56, 80, 89, 93, 135, 169, 171, 189, 195, 206, 211, 226, 234, 235, 241, 254];
 const ALL = Array.from({ length: 300 }, (_, index) => index + 1);
 

@@ -22,7 +22,7 @@ export interface ResolverSettings {
   readonly kindOf: KindOf;
 }
 
-/** Since this version a server answers a lookup even if it lacks the account; older ones stay silent. */
+/** From this version on a server answers a lookup even if it lacks the account. 2.9.10 stays silent, 2.9.25 answers. */
 const ANSWERS_IF_ABSENT = "2.10.0";
 /** How long to wait for an older server: enough to ask twice, or once if the list of names is at hand. */
 const LOOKUP_TIMEOUT = millis(3_000);
