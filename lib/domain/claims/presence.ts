@@ -1,5 +1,6 @@
 import type { JournalEntry } from "../journal/journal.ts";
 import { skewOf } from "../observation/clocks.ts";
+import { awayFrom, describeAway } from "../observation/meta-group.ts";
 import type { Observation, Probe, RunningAccount } from "../observation/observation.ts";
 import { type EpochMillis, epochMillis, isCountable, isoTime, type Millis, toMillis } from "../time/time.ts";
 import type { ClaimsDocument } from "./claims.ts";
@@ -129,15 +130,22 @@ export function presenceOf(facts: PresenceFacts): Presence {
     : present;
 }
 
-/** From one observation and the journal. */
+/**
+ * From one observation and the journal. Nobody's having it proves a deletion only if every server was asked: one that is
+ * away may be the only one that has it.
+ */
 export function presenceIn(
-  { running, stored, at, servers }: Pick<Observation, "running" | "stored" | "at" | "servers">,
+  { running, stored, at, servers, meta }: Pick<Observation, "running" | "stored" | "at" | "servers" | "meta">,
   operator: Operator,
   known: Pick<PresenceFacts, "lastSeen" | "deletion">,
 ): Presence {
   const held = stored.ok && stored.value !== undefined && isTrusted(stored.value, operator);
   const trusted = stored.ok ? ({ ok: true, value: held ? stored.value?.document : undefined } as const) : stored;
-  return presenceOf({ running, stored: trusted, now: at, ahead: skewOf(servers).ahead, ...known });
+  const presence = presenceOf({ running, stored: trusted, now: at, ahead: skewOf(servers).ahead, ...known });
+  if (presence.state !== "gone" || presence.known !== undefined || !meta.ok || meta.value === undefined)
+    return presence;
+  const away = describeAway(awayFrom(meta.value, new Set(servers.map(({ name }) => name))));
+  return away === undefined ? presence : { state: "unknown", why: `${away}, which may have it` };
 }
 
 /** The presence if nothing indicates a deletion. */

@@ -81,6 +81,16 @@ export function awayFrom(meta: MetaGroup, answered: ReadonlySet<string>): Away {
   return { names, unnamed: Math.max(0, size - known) };
 }
 
+/** Who does not answer, for people; undefined if all do. */
+export function describeAway({ names, unnamed }: Away): string | undefined {
+  const all = [
+    ...names,
+    ...(unnamed > 0 ? [`${unnamed}${names.length > 0 ? " more" : ""} of the meta group's servers`] : []),
+  ];
+  if (all.length === 0) return undefined;
+  return `${all.join(", ")} ${names.length + unnamed === 1 ? "does" : "do"} not answer`;
+}
+
 function lostQuorum(meta: MetaGroup): string {
   return `the meta group has no quorum: the leader hears ${heard(meta)} of ${meta.size} servers and needs ${needed(meta)}`;
 }

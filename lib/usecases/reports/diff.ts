@@ -5,6 +5,7 @@ import { type ClaimsComparison, compareClaims, type Places } from "../../domain/
 import { loaded } from "../../domain/claims/claims-in-force.ts";
 import { describeWithdrawal, isWithdrawn, lastDeletion, presenceIn } from "../../domain/claims/presence.ts";
 import { lastPush } from "../../domain/journal/last-push.ts";
+import type { Observation } from "../../domain/observation/observation.ts";
 import { overwritten } from "../../domain/verdict/overwritten-findings.ts";
 import { probe } from "../../errors.ts";
 import { type Context, nameOf } from "../context/context.ts";
@@ -20,11 +21,16 @@ const ACCOUNTS_AT_ONCE = 4;
 
 /** Compares the claims of each account in the source of truth, in the resolver and on each server. Changes nothing. */
 export async function diffAccounts(context: Context, accounts: readonly AccountId[]): Promise<readonly AccountDiff[]> {
-  return pMap(accounts, (account) => diffOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
+  const answering = await whoAnswers(context);
+  return pMap(accounts, (account) => diffOne(context, account, answering), { concurrency: ACCOUNTS_AT_ONCE });
 }
 
-async function diffOne(context: Context, account: AccountId): Promise<AccountDiff> {
-  const { resolver, source, operator, probes } = context;
+async function diffOne(
+  context: Context,
+  account: AccountId,
+  answering: Pick<Observation, "servers" | "meta">,
+): Promise<AccountDiff> {
+  const { resolver, source, operator } = context;
   const [stored, running] = await Promise.all([
     probe(() => resolver.lookup(account)),
     probe(() => resolver.running(account)),
@@ -39,7 +45,7 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
   const shown = { account, name: nameOf(context, account, namedIn(places)), places, ...compared };
   const lastSeen = await lastSeenOf(context.journal, account);
   const deletion = lastDeletion(remembered);
-  const facts = { running, stored, at: context.clock.now(), servers: [] };
+  const facts = { running, stored, at: context.clock.now(), ...answering };
   const presence = presenceIn(facts, operator, { lastSeen, deletion });
   if (isWithdrawn(presence)) {
     // That the resolver lacks it is no news then.
@@ -47,11 +53,10 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
     return { ...shown, state: "missing", notes: [describeWithdrawal(presence), ...others] };
   }
   const pushed = lastPush(remembered);
-  const servers = await probes.servers();
   const undone = [
     ...new Set(
       claimsIn(places).flatMap((claims) => {
-        const found = overwritten(claims, pushed, servers);
+        const found = overwritten(claims, pushed, answering.servers);
         return found === undefined ? [] : [`${found.what}; ${found.advice}`];
       }),
     ),
@@ -61,6 +66,13 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
     ...(undone.length > 0 && compared.state === "same" ? { state: "differs" } : {}),
     notes: [...undone, ...compared.notes],
   };
+}
+
+/** The servers that answer, and those that should. */
+async function whoAnswers({ probes }: Context): Promise<Pick<Observation, "servers" | "meta">> {
+  const servers = await probes.servers();
+  const [domain] = servers.flatMap(({ jetstream, domain: own }) => (jetstream ? [own] : []));
+  return { servers, meta: await probes.meta(domain) };
 }
 
 /** The claims in the cluster. */

@@ -292,3 +292,34 @@ describe("an account whose deletion servers refused, as with allow_delete: false
     expect(await findings(world)).toEqual(["account.deleted"]);
   });
 });
+
+describe("an account that no answering server has, while another server is away", () => {
+  async function away(): Promise<World> {
+    const world = await newWorld();
+    world.machines.forget(id);
+    restartAll(world);
+    world.machines.kill("n1");
+    world.advance(60_000);
+    return world;
+  }
+
+  test("is unknown and names that server, which may have it; nothing is remembered as a deletion", async () => {
+    const world = await away();
+    const { verdict } = await world.run("verify");
+    expect(verdict.health).toBe("unknown");
+    expect(verdict.findings[0]).toMatchObject({
+      code: "account.not_found",
+      message: expect.stringContaining("n1 does not answer, which may have it"),
+    });
+    expect(await world.context.journal.read({ account: id, kinds: ["account.deleted"] })).toEqual([]);
+    world.machines.boot("n1");
+    world.advance(60_000);
+    expect((await world.run("verify")).verdict.findings).toMatchObject([{ code: "account.gone" }]);
+  });
+
+  test.each(TRIGGERS)("is not pushed by %s", async (_what, trigger) => {
+    const world = await away();
+    await trigger(world).catch((error: unknown) => expect(error).toBeInstanceOf(RelightError));
+    expect(world.machines.pushes).toEqual([]);
+  });
+});
