@@ -4,7 +4,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { createAccount } from "@nats-io/nkeys";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { accountClaims, JETSTREAM, UNLIMITED } from "../../lab/claims.ts";
-import { newCredentials, nowSeconds } from "../../lab/keys.ts";
+import { newCredentials, nowSeconds, seedOf } from "../../lab/keys.ts";
 import { fill, restartWhileExpired } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
@@ -156,6 +156,17 @@ describe("the guard before a restart", () => {
     expect(restarted.length).toBeGreaterThan(0);
     expect(new Set(restarted).size).toBe(restarted.length);
   });
+});
+
+test("after a restart replaced the connection, remedies act on the new one", async () => {
+  await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
+  await fill(world);
+  await using app = await openWorldApp(world);
+  const { assets, reopen } = await app.context();
+  await reopen();
+  const order = [world.accountId as AccountId, seedOf(world.accountSigningKey)] as const;
+  expect(await assets.forbidden(...order, { stepDown: [{ stream: "ORDERS" }] })).toEqual([]);
+  expect(await assets.configure(...order, [])).toEqual([]);
 });
 
 /** Waits until the meta group is complete again, as the guard sees it. */

@@ -53,7 +53,12 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       observe: (...order) => current.probes.observe(...order),
       deletions: (account) => listener.listen(account),
     },
-    assets: current.assets,
+    assets: {
+      recreate: (...order) => current.assets.recreate(...order),
+      stepDown: (...order) => current.assets.stepDown(...order),
+      configure: (...order) => current.assets.configure(...order),
+      forbidden: (...order) => current.assets.forbidden(...order),
+    },
     reopen: async () => {
       const next = await connectCluster(settings);
       await listener.move(next.connection);
