@@ -79,7 +79,7 @@ export interface StreamFacts extends StreamState, TierFacts {
   readonly peers: readonly Peer[];
   /** Servers that hold it without a Raft node, because they restarted while the account was expired. Empty is healthy. */
   readonly nodeMissingOn: readonly string[];
-  /** Replicas that count as current and hold other messages than their leader. Empty is healthy. */
+  /** Replicas that count as current and hold other messages than their leader; absent if there are none. */
   readonly differing?: readonly DifferingReplica[];
   readonly bytes: number;
   /** Its creation time as the server writes it. A recreated stream has another one. */

@@ -22,7 +22,7 @@ export async function findDifferences(
   if (suspects.length === 0) return new Map();
   const now = groupBy(await readAgain(), ({ server, detail }) => copyOf(server.name, detail));
   return new Map(
-    suspects.map((stream) => {
+    suspects.flatMap((stream) => {
       const { best } = stream;
       const leader = now.get(copyOf(best.server, best.detail))?.[0];
       const replicas = currentReplicas(stream).flatMap((replica): DifferingReplica[] => {
@@ -34,7 +34,7 @@ export async function findDifferences(
           ? [{ server: replica.server, lastSeq: lastOf(later), leaderSeq: lastOf(leader) }]
           : [];
       });
-      return [best.detail.name, replicas];
+      return replicas.length === 0 ? [] : [[best.detail.name, replicas] as const];
     }),
   );
 }

@@ -251,7 +251,7 @@ function streamFacts(stream: StreamGroup, interests: Interests, around: Surround
     lastSeq: state.last_seq,
     deafSubjects: deafOf(best, interests),
     ...(runsTwice(best, interests) === true ? { runsTwice: true } : {}),
-    differing: differences.get(name) ?? [],
+    ...defined({ differing: differences.get(name) }),
     ...directFacts(stream, interests, mirrors),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
