@@ -35,6 +35,10 @@ describe("what certainly fits", () => {
     expect(isSure(goText)).toBe(true);
   });
 
+  test.each(["0", "255", "null"])("is the end of a number's range, and null: %s", (weight) => {
+    expect(isSure(PLAIN.replace('"weight":1', () => `"weight":${weight}`))).toBe(true);
+  });
+
   test("is never what has a problem, or is read differently when it is looked at closely", () => {
     const payload = rawOf(JSON.parse(PLAIN));
     const odd = fc.array(oddities(payload), { minLength: 1, maxLength: 2 });
@@ -62,6 +66,8 @@ describe("what certainly fits", () => {
     ["a number in another notation", '"conn":-1', '"conn":-1e0'],
     ["minus zero", '"conn":-1', '"conn":-0'],
     ["a number that JavaScript can't hold", '"conn":-1', '"conn":9223372036854775807'],
+    ["a number below its type", '"weight":1', '"weight":-1'],
+    ["a number above its type", '"weight":1', '"weight":256'],
     ["half a character", '"name":"APP"', '"name":"\\ud800"'],
     ["a space", '"name":"APP"', '"name": "APP"'],
   ])("is not %s", (_what, from, to) => {
